@@ -1,0 +1,275 @@
+//! One JSON object that stays text until somebody looks inside.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use serde::Serialize;
+use serde::de::{DeserializeOwned, Deserializer as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// What the application remembers: one JSON object, kept as the text that was written.
+///
+/// Loading builds no tree. [`get`](Data::get) reads the one value that is asked for; [`with_changes`](Data::with_changes)
+/// copies every value that does not change byte for byte, so numbers keep their digits, and what other languages
+/// write and Rust cannot hold (`1e400`, a lone surrogate `"\ud800"`) survives (`DATA-01`). Of a key that
+/// is there twice the last one counts, as in JavaScript. Cloning shares the text. `Debug` shows only its size.
+///
+/// ```
+/// use session_core::Data;
+///
+/// let data = Data::parse(r#"{"user":"ada","views":7,"price":1.10}"#)?;
+/// assert_eq!(data.get::<u32>("views")?, Some(7));
+/// assert_eq!(data.get::<u32>("absent")?, None);
+/// let eight = serde_json::value::to_raw_value(&8)?;
+/// let data = data.with_changes(&[("views", Some(&*eight)), ("user", None)]);
+/// assert_eq!(data.as_str(), r#"{"views":8,"price":1.10}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Data(Arc<str>);
+
+/// The refusal of text that is not one JSON object.
+#[derive(Debug, thiserror::Error)]
+#[error("the session data is not a json object")]
+pub struct InvalidData(#[source] serde_json::Error);
+
+/// A value that is stored does not have the type that was asked for, or a value cannot be written as JSON.
+#[derive(Debug, thiserror::Error)]
+#[error("the session value does not have the type that was asked for")]
+pub struct UnreadableValue(#[source] serde_json::Error);
+
+impl Data {
+    /// Returns the empty object, `{}`.
+    pub fn empty() -> Self {
+        static EMPTY: LazyLock<Data> = LazyLock::new(|| Data("{}".into()));
+        EMPTY.clone()
+    }
+
+    /// Takes a text that is one JSON object, and keeps it as it is.
+    pub fn parse(text: impl Into<Arc<str>>) -> Result<Self, InvalidData> {
+        let text = text.into();
+        visit_entries(&text, |_, _| ()).map_err(InvalidData)?;
+        Ok(Self(text))
+    }
+
+    /// Writes a struct or a map as JSON; refuses what is not an object.
+    pub fn from_object<T: Serialize + ?Sized>(object: &T) -> Result<Self, InvalidData> {
+        Self::parse(serde_json::to_string(object).map_err(InvalidData)?)
+    }
+
+    /// Returns the text, exactly as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Says whether the object has no keys.
+    pub fn is_empty(&self) -> bool {
+        let mut empty = true;
+        self.for_each(|_, _| empty = false);
+        empty
+    }
+
+    /// Reads one value, or `None` if the key is absent. A value of another type is an error, never a default.
+    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, UnreadableValue> {
+        self.raw(key).map(|raw| serde_json::from_str(raw.get())).transpose().map_err(UnreadableValue)
+    }
+
+    /// Returns the text of one value, or `None` if the key is absent.
+    pub fn raw(&self, key: &str) -> Option<&RawValue> {
+        let mut found = None;
+        self.for_each(|name, value| {
+            if is_named(name, key) {
+                found = Some(value);
+            }
+        });
+        found
+    }
+
+    /// Returns the keys in the order of the text, each once. A key that is not valid Unicode is left out.
+    pub fn keys(&self) -> Vec<String> {
+        let mut keys: Vec<String> = Vec::new();
+        self.for_each(|name, _| {
+            if let Some(name) = unescape(name).filter(|name| !keys.iter().any(|key| key == name)) {
+                keys.push(name.into_owned());
+            }
+        });
+        keys
+    }
+
+    /// Returns the object with some keys set (`Some`) or removed (`None`); a key that is named twice, as said last.
+    ///
+    /// A key that is set keeps its place or comes last; all other keys and values are copied byte for byte.
+    #[must_use]
+    pub fn with_changes(&self, changes: &[(&str, Option<&RawValue>)]) -> Self {
+        if changes.is_empty() {
+            return self.clone();
+        }
+        let mut text = String::with_capacity(self.0.len() + 64);
+        text.push('{');
+        let mut written = vec![false; changes.len()];
+        self.for_each(|name, value| match changes.iter().rposition(|(key, _)| is_named(name, key)) {
+            None => push_entry(&mut text, name.get(), value),
+            Some(change) if !written[change] => {
+                written[change] = true;
+                if let Some(value) = changes[change].1 {
+                    push_entry(&mut text, name.get(), value);
+                }
+            }
+            // The key was in the text twice and has been written already.
+            Some(_) => {}
+        });
+        for (index, (key, value)) in changes.iter().enumerate() {
+            let said_again = changes[index + 1..].iter().any(|(later, _)| later == key);
+            if let (Some(value), false, false) = (value, written[index], said_again) {
+                push_entry(&mut text, &escape(key), value);
+            }
+        }
+        text.push('}');
+        Self(text.into())
+    }
+
+    /// Calls `entry` with the text of every key and value.
+    fn for_each<'a>(&'a self, entry: impl FnMut(&'a RawValue, &'a RawValue)) {
+        let outcome = visit_entries(&self.0, entry);
+        debug_assert!(outcome.is_ok(), "the constructors let only objects in");
+    }
+}
+
+/// Walks over the top level of an object without building anything; the whole text is checked on the way.
+fn visit_entries<'a, F>(text: &'a str, entry: F) -> serde_json::Result<()>
+where
+    F: FnMut(&'a RawValue, &'a RawValue),
+{
+    struct Entries<F>(F);
+
+    impl<'de, F: FnMut(&'de RawValue, &'de RawValue)> Visitor<'de> for Entries<F> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a JSON object")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(mut self, mut map: M) -> Result<(), M::Error> {
+            while let Some((name, value)) = map.next_entry()? {
+                (self.0)(name, value);
+            }
+            Ok(())
+        }
+    }
+
+    let mut json = serde_json::Deserializer::from_str(text);
+    json.deserialize_map(Entries(entry))?;
+    json.end()
+}
+
+fn is_named(name: &RawValue, key: &str) -> bool {
+    unescape(name).is_some_and(|name| name == key)
+}
+
+/// Returns the key that the text of a key, with its quotes, stands for; `None` if it is not valid Unicode.
+fn unescape(name: &RawValue) -> Option<Cow<'_, str>> {
+    let text = name.get();
+    if text.contains('\\') {
+        serde_json::from_str(text).ok().map(Cow::Owned)
+    } else {
+        text.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed)
+    }
+}
+
+fn escape(key: &str) -> String {
+    // A string is always valid JSON; serde_json has no reason to refuse one.
+    serde_json::to_string(key).unwrap_or_default()
+}
+
+fn push_entry(text: &mut String, name: &str, value: &RawValue) {
+    if text.len() > 1 {
+        text.push(',');
+    }
+    text.push_str(name);
+    text.push(':');
+    text.push_str(value.get());
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl fmt::Debug for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Data({} bytes)", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(text: &str) -> Data {
+        Data::parse(text).expect("the test's text is an object")
+    }
+
+    fn raw(text: &str) -> &RawValue {
+        serde_json::from_str(text).expect("the test's text is JSON")
+    }
+
+    #[test]
+    fn text_that_is_not_one_object_is_refused() {
+        for bad in
+            ["", "null", "[]", "1", "{", "{}x", "{} {}", r#"{"a":}"#, r#"{"a":1,}"#, r#"{"a":{"b":1}"#, "{a:1}", "{]}"]
+        {
+            assert!(Data::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_rust_cannot_hold_survives_beside_what_changes() {
+        let hard = r#"{"big":1e400,"lone":"\ud800","\ud800":1,"digits":1.100,"i":18446744073709551616,"n":1}"#;
+        let changed = data(hard).with_changes(&[("n", Some(raw("2")))]);
+        assert_eq!(changed.as_str(), hard.replace(r#""n":1"#, r#""n":2"#));
+        assert!(data(hard).get::<String>("lone").is_err());
+        assert_eq!(data(hard).keys(), ["big", "lone", "digits", "i", "n"]);
+    }
+
+    #[test]
+    fn deep_nesting_is_kept_without_recursion() {
+        let deep = format!(r#"{{"d":{}{},"n":1}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(data(&deep).get::<u8>("n").ok().flatten(), Some(1));
+        assert!(data(&deep).get::<serde_json::Value>("d").is_err());
+    }
+
+    #[test]
+    fn of_a_key_that_is_there_twice_the_last_counts_and_one_is_written() {
+        let twice = data(r#"{"a":1,"b":0,"\u0061":2}"#);
+        assert_eq!(twice.get::<u8>("a").ok().flatten(), Some(2));
+        assert_eq!(twice.keys(), ["a", "b"]);
+        assert_eq!(twice.with_changes(&[("a", Some(raw("3")))]).as_str(), r#"{"a":3,"b":0}"#);
+        assert_eq!(twice.with_changes(&[("a", None)]).as_str(), r#"{"b":0}"#);
+    }
+
+    #[test]
+    fn a_change_that_is_said_twice_counts_once() {
+        let changes = [("a", Some(raw("1"))), ("a", None), ("b", None), ("b", Some(raw("2")))];
+        assert_eq!(Data::empty().with_changes(&changes).as_str(), r#"{"b":2}"#);
+        assert_eq!(data(r#"{"a":0,"b":0}"#).with_changes(&changes).as_str(), r#"{"b":2}"#);
+    }
+
+    #[test]
+    fn keys_are_escaped_as_json_wants_it() {
+        let odd = "a\"b\\c\u{0}\u{1F600}";
+        let changed = Data::empty().with_changes(&[(odd, Some(raw("1")))]);
+        assert_eq!(changed.get::<u8>(odd).ok().flatten(), Some(1));
+        assert_eq!(changed.keys(), [odd]);
+        assert!(changed.with_changes(&[(odd, None)]).is_empty());
+    }
+
+    #[test]
+    fn white_space_is_kept_until_something_changes() {
+        let spaced = data(" { \"a\" : 1 , \"b\" : [ 1, 2 ] } ");
+        assert_eq!(spaced.with_changes(&[]).as_str(), spaced.as_str());
+        assert_eq!(spaced.with_changes(&[("a", None)]).as_str(), r#"{"b":[ 1, 2 ]}"#);
+        assert!(data(" { } ").is_empty());
+    }
+}

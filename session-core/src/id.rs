@@ -1,0 +1,105 @@
+//! The session id: the secret in the cookie.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// The secret that a client presents: 24 random bytes from the operating system as 32 URL-safe characters.
+///
+/// Whoever knows the id *is* the session, so it is never logged (`Debug` is redacted, there is no `Display`) and
+/// never handed to a store, which sees the [`SessionKey`](crate::SessionKey) that is derived from it.
+///
+/// ```
+/// use session_core::SessionId;
+///
+/// let id = SessionId::generate()?;
+/// assert_eq!(id.expose().len(), 32);
+/// assert_eq!(format!("{id:?}"), "SessionId(redacted)");
+/// assert_eq!(id.expose().parse::<SessionId>()?, id);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionId([u8; SessionId::LENGTH]);
+
+/// The refusal of text that this library cannot have issued as a session id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a session id is 32 characters of A-Z, a-z, 0-9, - and _")]
+pub struct InvalidId;
+
+/// The operating system gave no randomness; no weaker id is made instead.
+#[derive(Debug, thiserror::Error)]
+#[error("the operating system gave no random bytes")]
+pub struct RandomnessUnavailable(#[source] getrandom::Error);
+
+impl SessionId {
+    /// The length of an id in characters.
+    pub const LENGTH: usize = 32;
+
+    /// Makes a new id with 192 random bits from the operating system, or fails when that has none.
+    pub fn generate() -> Result<Self, RandomnessUnavailable> {
+        let mut secret = [0; 24];
+        getrandom::fill(&mut secret).map_err(RandomnessUnavailable)?;
+        let mut text = [0; Self::LENGTH];
+        // 24 bytes are 32 characters of base64 without padding, so the slice always fits.
+        let written = URL_SAFE_NO_PAD.encode_slice(secret, &mut text);
+        debug_assert_eq!(written, Ok(Self::LENGTH));
+        Ok(Self(text))
+    }
+
+    /// Parses what a client presents: its length and alphabet are checked before any other work is done.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        let bytes: [u8; Self::LENGTH] = text.as_bytes().try_into().map_err(|_| InvalidId)?;
+        let is_url_safe = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if bytes.iter().all(is_url_safe) { Ok(Self(bytes)) } else { Err(InvalidId) }
+    }
+
+    /// Returns the secret text. The name is a reminder: it belongs in a cookie and nowhere else.
+    pub fn expose(&self) -> &str {
+        // The constructors let only ASCII in.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionId(redacted)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn only_what_could_have_been_issued_is_an_id() {
+        let good = "tdQ1xhhj0TEcRG9sRZH-8Hm6S4mpNcH3";
+        assert!(SessionId::parse(good).is_ok());
+        for bad in ["", &good[1..], &format!("{good}A"), &good.replace('-', "+"), &good.replace('-', " ")] {
+            assert_eq!(SessionId::parse(bad), Err(InvalidId), "{bad:?}");
+        }
+        let as_long_in_bytes = format!("{}é", &good[2..]);
+        assert_eq!(SessionId::parse(&as_long_in_bytes), Err(InvalidId));
+    }
+
+    #[test]
+    fn ids_do_not_repeat_and_use_every_character() {
+        let ids: HashSet<String> = (0..2000)
+            .map(|_| SessionId::generate().expect("the test machine has randomness").expose().into())
+            .collect();
+        assert_eq!(ids.len(), 2000);
+        let alphabet: HashSet<char> = ids.iter().flat_map(|id| id.chars()).collect();
+        assert_eq!(alphabet.len(), 64);
+    }
+}
