@@ -1,0 +1,1 @@
+//! The conformance suite of session stores, for every store and anyone's own

@@ -1,0 +1,1 @@
+//! A web application that shows what the session toolkit does

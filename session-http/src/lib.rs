@@ -1,0 +1,1 @@
+//! Sessions over HTTP without a framework: the session handle, cookies, signing and commit

@@ -1,0 +1,1 @@
+//! A session store in the memory of one process

@@ -1,0 +1,1 @@
+//! A session store in SQL databases through sqlx

@@ -1,0 +1,1 @@
+//! Sessions as a tower layer, with extractors for axum
