@@ -1,1 +1,9 @@
-//! A session store in the memory of one process
+#![doc = include_str!("../README.md")]
+
+mod index;
+mod shard;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use store::MemoryStore;

@@ -1,0 +1,209 @@
+//! The seven calls.
+
+use std::sync::{Arc, RwLockWriteGuard};
+
+use async_trait::async_trait;
+use session_core::{Clock, Error, Record, Result, Revision, SessionKey, SessionStore, StoreOptions, Timestamp};
+
+use crate::shard::{Entry, Locked, Shard};
+
+/// How many parts the store has. A power of two; a thread that sweeps or lists holds one part at a time.
+const SHARDS: usize = 64;
+
+/// How many records a sweep removes under one lock, before others get their turn.
+const SWEEP_STEP: u32 = 128;
+
+/// Keeps sessions in the memory of this process. A clone is a second handle of the same store.
+///
+/// Sessions end with the process. No call waits for anything but a lock that is held for microseconds, none runs in
+/// the background, and none fails except as the [contract](session_core::contract) says. Nothing is evicted: the store grows
+/// until sessions are deleted or swept, so run a [`Sweeper`](session_core::Sweeper).
+#[derive(Debug, Clone)]
+pub struct MemoryStore {
+    pub(crate) shards: Arc<[Locked]>,
+    pub(crate) options: StoreOptions,
+}
+
+impl MemoryStore {
+    /// Makes an empty store that asks the system's clock and accepts 1 MiB of data per session.
+    pub fn new() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Locked::default()).collect(), options: StoreOptions::default() }
+    }
+
+    /// Sets the clock that decides whether a session is live, for this handle and the clones made from it.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.options.clock = Arc::new(clock);
+        self
+    }
+
+    /// Sets the most bytes of data that a record may have, for this handle and the clones made from it (`DATA-02`).
+    #[must_use]
+    pub fn with_max_data_bytes(mut self, bytes: usize) -> Self {
+        self.options.max_data_bytes = bytes;
+        self
+    }
+
+    /// Returns the time. It is asked under the lock that guards what it decides about: a call that was late for its
+    /// lock would else revive what another call has already seen expired.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.options.now()
+    }
+
+    fn shard(&self, key: &SessionKey) -> &Locked {
+        &self.shards[shard_number(key)]
+    }
+
+    /// Locks the shards of two keys, in the order of their numbers as everybody does, so that no two wait for each other.
+    fn lock_both(&self, old: &SessionKey, new: &SessionKey) -> Both<'_> {
+        let (old, new) = (shard_number(old), shard_number(new));
+        match old.cmp(&new) {
+            std::cmp::Ordering::Equal => Both { old: self.shards[old].write(), new: None },
+            std::cmp::Ordering::Less => {
+                let old = self.shards[old].write();
+                Both { old, new: Some(self.shards[new].write()) }
+            }
+            std::cmp::Ordering::Greater => {
+                let new = self.shards[new].write();
+                Both { old: self.shards[old].write(), new: Some(new) }
+            }
+        }
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The shards of two keys, which may be one.
+struct Both<'a> {
+    old: RwLockWriteGuard<'a, Shard>,
+    new: Option<RwLockWriteGuard<'a, Shard>>,
+}
+
+impl Both<'_> {
+    fn of_new(&mut self) -> &mut Shard {
+        self.new.as_mut().unwrap_or(&mut self.old)
+    }
+}
+
+/// Returns the number of the shard that keeps a key. Always the same one, so that a cursor, which is a key, is a place.
+pub(crate) fn shard_number(key: &SessionKey) -> usize {
+    // The last bytes are as random as any in a derived key, and tell the keys of a test apart.
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    let hash = key.as_str().bytes().rev().take(8).fold(0xcbf2_9ce4_8422_2325, mix);
+    // The upper bits have seen every byte. The shift leaves less than 2^16, the remainder less than SHARDS.
+    usize::from((hash >> 48) as u16) % SHARDS
+}
+
+#[async_trait]
+impl SessionStore for MemoryStore {
+    async fn create(&self, key: &SessionKey, record: &Record) -> Result<Revision> {
+        self.options.check_size(record)?;
+        let entry = Entry { record: record.clone(), revision: Revision::fresh() };
+        let revision = entry.revision;
+        let mut shard = self.shard(key).write();
+        if shard.live(key, self.now()).is_some() {
+            return Err(Error::AlreadyExists);
+        }
+        let replaced = shard.put(key, entry);
+        drop(shard);
+        drop(replaced);
+        Ok(revision)
+    }
+
+    async fn load(&self, key: &SessionKey) -> Result<Option<(Record, Revision)>> {
+        let shard = self.shard(key).read();
+        Ok(shard.live(key, self.now()).map(|entry| (entry.record.clone(), entry.revision)))
+    }
+
+    async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> Result<Revision> {
+        self.options.check_size(record)?;
+        let mut shard = self.shard(key).write();
+        let entry = successor(shard.live(key, self.now()), expected, record)?;
+        let revision = entry.revision;
+        let replaced = shard.put(key, entry);
+        drop(shard);
+        drop(replaced);
+        Ok(revision)
+    }
+
+    async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> Result<()> {
+        let mut shard = self.shard(key).write();
+        let now = self.now();
+        if shard.touch(key, now, expires_at) { Ok(()) } else { Err(Error::NotFound) }
+    }
+
+    async fn rotate(
+        &self,
+        old: &SessionKey,
+        expected: Revision,
+        new: &SessionKey,
+        record: &Record,
+    ) -> Result<Revision> {
+        self.options.check_size(record)?;
+        let mut both = self.lock_both(old, new);
+        let now = self.now();
+        let entry = successor(both.old.live(old, now), expected, record)?;
+        if both.of_new().live(new, now).is_some() {
+            return Err(Error::AlreadyExists);
+        }
+        let revision = entry.revision;
+        let removed = both.old.remove(old);
+        let replaced = both.of_new().put(new, entry);
+        drop(both);
+        drop((removed, replaced));
+        Ok(revision)
+    }
+
+    async fn delete(&self, key: &SessionKey) -> Result<bool> {
+        let mut shard = self.shard(key).write();
+        let now = self.now();
+        let removed = shard.remove(key);
+        drop(shard);
+        Ok(removed.is_some_and(|entry| entry.record.is_live(now)))
+    }
+
+    async fn delete_expired(&self, limit: u32) -> Result<u32> {
+        let mut left = limit;
+        for locked in &*self.shards {
+            loop {
+                let step = left.min(SWEEP_STEP);
+                if step == 0 {
+                    return Ok(limit);
+                }
+                // An idle sweep disturbs no reader.
+                let idle = {
+                    let shard = locked.read();
+                    !shard.has_expired(self.now())
+                };
+                if idle {
+                    break;
+                }
+                let removed = {
+                    let mut shard = locked.write();
+                    shard.take_expired(self.now(), usize::try_from(step).unwrap_or(usize::MAX))
+                };
+                // At most `step` records were taken.
+                left -= u32::try_from(removed.len()).unwrap_or(step);
+            }
+        }
+        Ok(limit - left)
+    }
+}
+
+/// Makes the record that takes the place of a live one, or refuses: `NotFound` before `Conflict` (`ROTATE-09`).
+///
+/// It keeps the stored beginning and deadline, whatever the given record says (`UPDATE-06`, `ROTATE-05`).
+fn successor(stored: Option<&Entry>, expected: Revision, record: &Record) -> Result<Entry> {
+    let stored = stored.ok_or(Error::NotFound)?;
+    if stored.revision != expected {
+        return Err(Error::Conflict);
+    }
+    let mut record = record.clone();
+    record.created_at = stored.record.created_at;
+    record.deadline = stored.record.deadline;
+    Ok(Entry { record, revision: Revision::fresh() })
+}
