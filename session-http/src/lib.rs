@@ -1,1 +1,27 @@
-//! Sessions over HTTP without a framework: the session handle, cookies, signing and commit
+#![doc = include_str!("../README.md")]
+
+mod changes;
+mod commit;
+mod config;
+mod cookie;
+mod draft;
+mod error;
+mod events;
+mod format;
+mod plan;
+mod presented;
+mod response;
+mod secrets;
+mod session;
+mod slot;
+mod state;
+mod turn;
+
+pub use config::SessionConfig;
+pub use cookie::{CookiePolicy, CookiePolicyBuilder, InvalidCookie, SameSite};
+pub use error::Error;
+pub use format::{CookieFormat, SignedId};
+pub use response::ResponseHeaders;
+pub use secrets::{InvalidSecrets, Secrets};
+pub use session::Session;
+pub use slot::{Committing, SessionSlot};

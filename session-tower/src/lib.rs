@@ -1,1 +1,17 @@
-//! Sessions as a tower layer, with extractors for axum
+// The program in the README uses axum.
+#![cfg_attr(feature = "axum", doc = include_str!("../README.md"))]
+#![cfg_attr(not(feature = "axum"), doc = "Sessions as a tower layer.")]
+
+#[cfg(feature = "axum")]
+mod axum;
+mod layer;
+mod rejection;
+mod service;
+mod session;
+
+pub use session_http::{CookiePolicy, Error, InvalidCookie, InvalidSecrets, SameSite, Secrets, SessionConfig};
+
+pub use layer::SessionLayer;
+pub use rejection::Rejection;
+pub use service::{ResponseFuture, SessionService};
+pub use session::Session;

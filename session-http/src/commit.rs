@@ -1,0 +1,250 @@
+//! From changes to one call of the store: nothing, touch, create, update, rotate or delete.
+
+use std::time::Duration;
+
+use session_core::{OwnerId, Record, SessionId, SessionKey, Timestamp};
+
+use crate::draft::Draft;
+use crate::events::{self, Reason};
+use crate::plan::{Fate, Outcome, Plan};
+use crate::session::Shared;
+use crate::state::{CookieOrder, Ended, Line, Stored};
+use crate::{Error, ResponseHeaders, Session};
+
+/// How often a write is tried before a request gives up.
+///
+/// Each conflict is another request's success, and a success conflicts with a writer once. So one of 64 requests that write a
+/// session at the same time loses 63 times at most; 100 leaves room, and still ends.
+const ATTEMPTS: u32 = 100;
+
+impl Session {
+    /// Stores the changes now, before the response is ready.
+    ///
+    /// [`Error::Gone`] says that the session was ended by another request; the changes are dropped. After the response
+    /// has been sent it still stores changes of the data, but what needs another cookie is refused with
+    /// [`Error::HeadSent`]. After any other error the changes are still there and it may be called again. The cookie of a session
+    /// that this created or rotated is sent with the response, unless the response fails.
+    pub async fn save(&self) -> Result<(), Error> {
+        let _taken = self.0.turn.take().await;
+        match self.0.settle().await? {
+            Fate::Gone => Err(Error::Gone),
+            Fate::Settled => Ok(()),
+        }
+    }
+
+    /// Loads the session again, and makes the changes of this request that are not stored yet on what it finds.
+    ///
+    /// [`Error::Gone`] says that it was ended by another request. For a session that is not stored it does nothing.
+    pub async fn reload(&self) -> Result<(), Error> {
+        let _taken = self.0.turn.take().await;
+        let mut plan = Plan::of(&self.0.state());
+        let Line::Stored(stored) = &plan.line else { return Ok(()) };
+        let key = stored.key.clone();
+        if self.0.reload(&mut plan).await? {
+            self.0.refresh(&plan);
+            Ok(())
+        } else {
+            self.0.install(&plan, Outcome::Gone(key));
+            Err(Error::Gone)
+        }
+    }
+
+    /// Stores the changes for the last time before the head is sent; called once per request.
+    pub(crate) async fn commit(&self) -> Result<ResponseHeaders, Error> {
+        let shared = &self.0;
+        let _taken = shared.turn.take().await;
+        let settled = shared.settle().await;
+        let mut state = shared.state();
+        state.head_sent = true;
+        if let Err(error) = settled {
+            // The client is told that it failed, so it must not be stored by a handle that lives on.
+            state.forget_changes();
+            state.ended.clear();
+            drop(state);
+            events::commit_failed(&error);
+            return Err(error);
+        }
+        let order = std::mem::take(&mut state.cookie);
+        drop(state);
+        Ok(ResponseHeaders::of_session(shared.config.clone(), shared.set_cookie(&order)))
+    }
+}
+
+impl Shared {
+    /// Makes the store agree with the state. Only who has the turn may call it.
+    async fn settle(&self) -> Result<Fate, Error> {
+        self.delete_ended().await?;
+        if let Some(fate) = self.nothing_to_do() {
+            return Ok(fate);
+        }
+        let mut plan = Plan::of(&self.state());
+        let mut conflicts = 0;
+        for _ in 0..ATTEMPTS {
+            let refusal = match self.attempt(&mut plan).await {
+                Ok(outcome) => {
+                    if let (1.., Outcome::Stored(stored, _)) = (conflicts, &outcome) {
+                        events::conflict_merged(&stored.key, conflicts);
+                    }
+                    return Ok(self.install(&plan, outcome));
+                }
+                Err(error) => error,
+            };
+            let Line::Stored(stored) = &plan.line else { return Err(refusal) };
+            let key = stored.key.clone();
+            let is_gone = match refusal {
+                Error::Store(session_core::Error::Conflict) => {
+                    conflicts += 1;
+                    !self.reload(&mut plan).await?
+                }
+                Error::Store(session_core::Error::NotFound) => true,
+                // Two random ids met; the next attempt makes another one.
+                Error::Store(session_core::Error::AlreadyExists) => false,
+                other => return Err(other),
+            };
+            if is_gone && plan.wishes.owner.is_some() {
+                // A login is a new authentication: a new session begins, with what this request wrote.
+                plan.begin_anew()?;
+            } else if is_gone {
+                return Ok(self.install(&plan, Outcome::Gone(key)));
+            }
+        }
+        Err(Error::Contention)
+    }
+
+    /// Returns quickly, and copies nothing, when there is nothing to write and no touch is due.
+    fn nothing_to_do(&self) -> Option<Fate> {
+        let state = self.state();
+        if state.has_changes() || state.wishes.touch {
+            return None;
+        }
+        match &state.line {
+            Line::New => Some(Fate::Settled),
+            Line::Gone(_) => Some(Fate::Gone),
+            Line::Stored(stored) => (!self.is_touch_due(stored, self.config.now(), false)).then_some(Fate::Settled),
+        }
+    }
+
+    /// Deletes the sessions that this request ended (S13). Browsers are told only if the session was there until now: else
+    /// their cookie may have been replaced already.
+    async fn delete_ended(&self) -> Result<(), Error> {
+        loop {
+            let Some(Ended { key, reason }) = self.state().ended.first().cloned() else { return Ok(()) };
+            let was_live = self.config.store.delete(&key).await?;
+            let mut state = self.state();
+            state.ended.retain(|ended| ended.key != key);
+            if was_live {
+                state.cookie = CookieOrder::Remove;
+            }
+            drop(state);
+            if was_live { events::destroyed(&key, reason) } else { events::gone_at_commit(&key) }
+        }
+    }
+
+    /// Makes at most one change to the store, decided by what is in the plan.
+    async fn attempt(&self, plan: &mut Plan) -> Result<Outcome, Error> {
+        let store = &self.config.store;
+        let now = self.config.now();
+        let stored = match &plan.line {
+            Line::Gone(key) => return Ok(Outcome::Gone(key.clone())),
+            Line::New => return self.create(plan, now).await,
+            Line::Stored(stored) => stored,
+        };
+        let owner = plan.wishes.owner.as_ref();
+        if owner.is_some() && stored.record.owner.is_some() && stored.record.owner.as_ref() != owner {
+            // Another request logged another user in, under the same id. Their data is not this user's.
+            let key = stored.key.clone();
+            store.delete(&key).await?;
+            events::destroyed(&key, Reason::AnotherUser);
+            plan.begin_anew()?;
+            return self.create(plan, now).await;
+        }
+        let is_changed = plan.draft.is_changed();
+        let mut record = stored.record.clone();
+        record.owner = owner.or(record.owner.as_ref()).cloned();
+        record.expires_at = self.config.expiry.expires_at(now, record.deadline);
+        if is_changed {
+            record.data = plan.draft.to_data();
+        }
+        if is_changed && record.owner.is_none() && plan.draft.is_empty() {
+            // A delete has no revision and would take a concurrent change with it; a write that has expired already has one.
+            record.expires_at = Timestamp::MIN;
+            store.update(&stored.key, stored.revision, &record).await?;
+            store.delete(&stored.key).await?;
+            events::destroyed(&stored.key, Reason::Emptied);
+            return Ok(Outcome::Destroyed);
+        }
+        if plan.wishes.rotate {
+            let (id, key) = self.new_id(plan)?;
+            let revision = store.rotate(&stored.key, stored.revision, &key, &record).await?;
+            events::rotated(&stored.key, &key);
+            let order = CookieOrder::Issue(id.clone(), record.expires_at);
+            return Ok(Outcome::Stored(Stored { id, key, record, revision }, order));
+        }
+        let revision = if is_changed {
+            store.update(&stored.key, stored.revision, &record).await?
+        } else if self.is_touch_due(stored, now, plan.wishes.touch) {
+            store.touch(&stored.key, record.expires_at).await?;
+            stored.revision
+        } else {
+            return Ok(Outcome::Nothing);
+        };
+        let order = CookieOrder::Refresh(stored.id.clone(), record.expires_at);
+        Ok(Outcome::Stored(Stored { record, revision, ..stored.clone() }, order))
+    }
+
+    /// Stores a new session, unless nothing was put into it (S15).
+    async fn create(&self, plan: &Plan, now: Timestamp) -> Result<Outcome, Error> {
+        let owner: Option<&OwnerId> = plan.wishes.owner.as_ref();
+        if owner.is_none() && plan.draft.is_empty() {
+            return Ok(Outcome::Nothing);
+        }
+        let (id, key) = self.new_id(plan)?;
+        let deadline = self.config.expiry.deadline(now);
+        let mut record = Record::new(plan.draft.to_data(), now, self.config.expiry.expires_at(now, deadline));
+        record.deadline = deadline;
+        record.owner = owner.cloned();
+        let revision = self.config.store.create(&key, &record).await?;
+        events::created(&key);
+        let order = CookieOrder::Issue(id.clone(), record.expires_at);
+        Ok(Outcome::Stored(Stored { id, key, record, revision }, order))
+    }
+
+    fn new_id(&self, plan: &Plan) -> Result<(SessionId, SessionKey), Error> {
+        if plan.head_sent {
+            return Err(Error::HeadSent);
+        }
+        let id = SessionId::generate()?;
+        let key = self.config.key_of(&id);
+        Ok((id, key))
+    }
+
+    fn is_touch_due(&self, stored: &Stored, now: Timestamp, is_wished: bool) -> bool {
+        let throttle = if is_wished { Duration::ZERO } else { self.config.touch_throttle() };
+        let record = &stored.record;
+        self.config.expiry.is_touch_due(now, record.expires_at, record.deadline, throttle)
+    }
+
+    /// Loads what is stored now and makes the changes of the plan on it; `false` if the session is gone.
+    async fn reload(&self, plan: &mut Plan) -> Result<bool, Error> {
+        let Line::Stored(stored) = &mut plan.line else { return Ok(false) };
+        let Some((record, revision)) = self.config.store.load(&stored.key).await? else { return Ok(false) };
+        let mut draft = Draft::new(record.data.clone());
+        plan.log.replay(0, &mut draft)?;
+        *stored = Stored { record, revision, ..stored.clone() };
+        plan.draft = draft;
+        Ok(true)
+    }
+
+    fn set_cookie(&self, order: &CookieOrder) -> Option<http::HeaderValue> {
+        let policy = &self.config.cookie;
+        match order {
+            CookieOrder::LeaveAlone => None,
+            CookieOrder::Refresh(..) if policy.max_age().is_none() => None,
+            CookieOrder::Issue(id, expires_at) | CookieOrder::Refresh(id, expires_at) => {
+                let remaining = expires_at.saturating_since(self.config.now());
+                policy.issue(&self.config.write_cookie(id), remaining)
+            }
+            CookieOrder::Remove => policy.remove(),
+        }
+    }
+}

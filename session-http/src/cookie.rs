@@ -1,0 +1,254 @@
+//! The cookie: its name, its flags, and which of them go together.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+
+/// When a browser sends the cookie with requests that another site caused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SameSite {
+    /// Only when the user follows a link to the application; never with a foreign form or script.
+    #[default]
+    Lax,
+    /// Never.
+    Strict,
+    /// Always. Only with `Secure`, and the application has to defend itself against forged requests.
+    None,
+}
+
+/// The session's cookie: a combination of name and flags that was checked when it was built.
+///
+/// The default is `__Host-session; Path=/; Secure; HttpOnly; SameSite=Lax`: sent over HTTPS only, to this host only, not
+/// shown to scripts, and forgotten when the browser closes.
+///
+/// ```
+/// use session_http::{CookiePolicy, InvalidCookie, SameSite};
+///
+/// let policy = CookiePolicy::builder().with_name("__Host-shop").with_same_site(SameSite::Strict).build()?;
+/// assert_eq!(policy.name(), "__Host-shop");
+/// let refused = CookiePolicy::builder().with_domain("example.org").build();
+/// assert_eq!(refused, Err(InvalidCookie::HostPrefix));
+/// # Ok::<(), InvalidCookie>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CookiePolicy {
+    parts: CookiePolicyBuilder,
+    /// Everything after the value and before `Max-Age`.
+    flags: String,
+}
+
+/// Collects the name and flags of a cookie; [`build`](CookiePolicyBuilder::build) checks that they go together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct CookiePolicyBuilder {
+    name: String,
+    domain: Option<String>,
+    path: String,
+    secure: bool,
+    same_site: SameSite,
+    partitioned: bool,
+    max_age: Option<Duration>,
+}
+
+/// The refusal of a name, an attribute or a combination that browsers reject or that protects less than it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidCookie {
+    /// The name is empty or has a character that names cannot have.
+    #[error("a cookie's name is one or more visible ascii characters without separators")]
+    Name,
+    /// The domain is not a host name.
+    #[error("a cookie's domain is a host name without a leading dot")]
+    Domain,
+    /// The path does not begin with a slash, or has a character that ends it.
+    #[error("a cookie's path begins with a slash and is visible ascii without semicolons")]
+    Path,
+    /// `SameSite=None` without `Secure`.
+    #[error("SameSite=None needs Secure")]
+    SameSiteNone,
+    /// `Partitioned` without `Secure`.
+    #[error("Partitioned needs Secure")]
+    Partitioned,
+    /// A name with `__Host-` without `Secure`, with a domain, or with a path other than `/`.
+    #[error("a name that begins with __Host- needs Secure, the path / and no domain")]
+    HostPrefix,
+    /// A name with `__Secure-` without `Secure`.
+    #[error("a name that begins with __Secure- needs Secure")]
+    SecurePrefix,
+    /// A `Max-Age` of less than a second or more than 400 days.
+    #[error("a cookie's maximum age is between one second and 400 days")]
+    MaxAge,
+}
+
+impl CookiePolicy {
+    /// The longest time that browsers keep a cookie.
+    pub const LONGEST_MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+    /// Starts from the default.
+    pub fn builder() -> CookiePolicyBuilder {
+        CookiePolicyBuilder {
+            name: "__Host-session".into(),
+            domain: None,
+            path: "/".into(),
+            secure: true,
+            same_site: SameSite::Lax,
+            partitioned: false,
+            max_age: None,
+        }
+    }
+
+    /// Makes the cookie `session` without `Secure`, so that it works over plain HTTP. For development only: whoever sees
+    /// the traffic has the session.
+    pub fn insecure_for_development() -> Self {
+        Self::checked(CookiePolicyBuilder { name: "session".into(), secure: false, ..Self::builder() })
+    }
+
+    /// Starts from this policy.
+    pub fn to_builder(&self) -> CookiePolicyBuilder {
+        self.parts.clone()
+    }
+
+    /// Returns the cookie's name.
+    pub fn name(&self) -> &str {
+        &self.parts.name
+    }
+
+    /// Returns the longest time that a browser keeps the cookie; `None` if it forgets it when it closes.
+    pub fn max_age(&self) -> Option<Duration> {
+        self.parts.max_age
+    }
+
+    /// Writes the `Set-Cookie` header of a session that lives for `remaining` more (S7: the cookie never outlives it).
+    pub(crate) fn issue(&self, value: &str, remaining: Duration) -> Option<HeaderValue> {
+        let mut text = format!("{}={value}{}", self.name(), self.flags);
+        if let Some(max_age) = self.max_age() {
+            text.push_str(&format!("; Max-Age={}", max_age.min(remaining).as_secs()));
+        }
+        secret_header(&text)
+    }
+
+    /// Writes the `Set-Cookie` header that makes a browser forget the cookie: the same but for value and age (S8).
+    pub(crate) fn remove(&self) -> Option<HeaderValue> {
+        let gone = "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
+        secret_header(&format!("{}={}{gone}", self.name(), self.flags))
+    }
+
+    fn checked(parts: CookiePolicyBuilder) -> Self {
+        let mut flags = format!("; Path={}", parts.path);
+        if let Some(domain) = &parts.domain {
+            flags.push_str("; Domain=");
+            flags.push_str(domain);
+        }
+        if parts.secure {
+            flags.push_str("; Secure");
+        }
+        flags.push_str("; HttpOnly; SameSite=");
+        flags.push_str(match parts.same_site {
+            SameSite::Lax => "Lax",
+            SameSite::Strict => "Strict",
+            SameSite::None => "None",
+        });
+        if parts.partitioned {
+            flags.push_str("; Partitioned");
+        }
+        Self { parts, flags }
+    }
+}
+
+/// `None` cannot happen: names, paths and domains are checked, and a format writes a cookie's characters.
+fn secret_header(text: &str) -> Option<HeaderValue> {
+    let mut header = HeaderValue::from_str(text).ok()?;
+    // Keeps the value out of `Debug` and out of the tables of HTTP/2's header compression.
+    header.set_sensitive(true);
+    Some(header)
+}
+
+impl Default for CookiePolicy {
+    fn default() -> Self {
+        Self::checked(Self::builder())
+    }
+}
+
+impl CookiePolicyBuilder {
+    /// Sets the name.
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sends the cookie to this host and all of its sub-domains. The name then cannot begin with `__Host-`.
+    pub fn with_domain(mut self, domain: impl Into<String>) -> Self {
+        self.domain = Some(domain.into());
+        self
+    }
+
+    /// Sends the cookie only below this path. The name then cannot begin with `__Host-`.
+    pub fn with_path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Sets when the cookie is sent with requests that another site caused.
+    pub fn with_same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    /// Keeps a cookie that is set inside another site's page apart for each such site (`Partitioned`).
+    pub fn with_partitioning(mut self) -> Self {
+        self.partitioned = true;
+        self
+    }
+
+    /// Lets the browser keep the cookie when it closes, for at most this long and never longer than the session lives.
+    pub fn with_max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = Some(max_age);
+        self
+    }
+
+    /// Checks that name and flags go together.
+    pub fn build(self) -> Result<CookiePolicy, InvalidCookie> {
+        let name = self.name.to_ascii_lowercase();
+        let has_prefix = |prefix| name.starts_with(prefix);
+        if name.is_empty() || !name.bytes().all(is_token) {
+            return Err(InvalidCookie::Name);
+        }
+        if !self.domain.as_deref().is_none_or(is_host) {
+            return Err(InvalidCookie::Domain);
+        }
+        if !self.path.starts_with('/') || !self.path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';') {
+            return Err(InvalidCookie::Path);
+        }
+        if has_prefix("__host-") && (!self.secure || self.domain.is_some() || self.path != "/") {
+            return Err(InvalidCookie::HostPrefix);
+        }
+        if (has_prefix("__secure-") || has_prefix("__http-")) && !self.secure {
+            return Err(InvalidCookie::SecurePrefix);
+        }
+        if self.same_site == SameSite::None && !self.secure {
+            return Err(InvalidCookie::SameSiteNone);
+        }
+        if self.partitioned && !self.secure {
+            return Err(InvalidCookie::Partitioned);
+        }
+        let ages = Duration::from_secs(1)..=CookiePolicy::LONGEST_MAX_AGE;
+        if !self.max_age.is_none_or(|age| ages.contains(&age)) {
+            return Err(InvalidCookie::MaxAge);
+        }
+        Ok(CookiePolicy::checked(self))
+    }
+}
+
+/// The characters of a token in RFC 9110, which is what RFC 6265 asks of a name.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn is_host(domain: &str) -> bool {
+    let is_label = |label: &str| {
+        let allowed = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        (1..=63).contains(&label.len()) && allowed && !label.starts_with('-') && !label.ends_with('-')
+    };
+    domain.len() <= 253 && domain.split('.').all(is_label)
+}

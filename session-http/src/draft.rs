@@ -1,0 +1,160 @@
+//! The session's data as the handler sees it: what was loaded, with the changes of this request over it.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use session_core::Data;
+
+use crate::Error;
+
+/// Loaded data with changes over it. Cloning copies pointers, never values.
+#[derive(Clone, Default)]
+pub(crate) struct Draft {
+    base: Data,
+    /// The base counts as empty.
+    cleared: bool,
+    /// What was set (`Some`) or removed (`None`), each name once.
+    edits: Vec<(Arc<str>, Option<Arc<RawValue>>)>,
+}
+
+/// One value, found and not yet parsed, so that a caller's own code never runs under a lock.
+#[derive(Clone)]
+pub(crate) enum Found {
+    Nothing,
+    Edited(Arc<RawValue>),
+    Stored(Data),
+}
+
+impl Draft {
+    pub(crate) fn new(base: Data) -> Self {
+        Self { base, cleared: false, edits: Vec::new() }
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Found {
+        match self.edits.iter().find(|(edited, _)| &**edited == name) {
+            Some((_, Some(value))) => Found::Edited(value.clone()),
+            Some((_, None)) => Found::Nothing,
+            None if self.cleared => Found::Nothing,
+            None => Found::Stored(self.base.clone()),
+        }
+    }
+
+    pub(crate) fn put(&mut self, name: &Arc<str>, value: Option<Arc<RawValue>>) {
+        match self.edits.iter_mut().find(|(edited, _)| edited == name) {
+            Some((_, edit)) => *edit = value,
+            None => self.edits.push((name.clone(), value)),
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.cleared = true;
+        self.edits.clear();
+    }
+
+    /// Says whether writing would change anything: a value set to the text that it had is not a change.
+    pub(crate) fn is_changed(&self) -> bool {
+        let differs = |(name, value): &(Arc<str>, Option<Arc<RawValue>>)| {
+            text(self.base.raw(name)) != text(value.as_deref()) && !(self.cleared && value.is_none())
+        };
+        if self.cleared { !self.base.is_empty() || !self.is_empty() } else { self.edits.iter().any(differs) }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        if self.edits.iter().any(|(_, value)| value.is_some()) {
+            return false;
+        }
+        self.cleared || if self.edits.is_empty() { self.base.is_empty() } else { self.to_data().is_empty() }
+    }
+
+    pub(crate) fn keys(&self) -> Vec<String> {
+        if self.edits.is_empty() && !self.cleared { self.base.keys() } else { self.to_data().keys() }
+    }
+
+    /// Writes the data that is to be stored.
+    pub(crate) fn to_data(&self) -> Data {
+        let base = if self.cleared { Data::empty() } else { self.base.clone() };
+        let edits: Vec<_> = self.edits.iter().map(|(name, value)| (&**name, value.as_deref())).collect();
+        base.with_changes(&edits)
+    }
+}
+
+impl Found {
+    pub(crate) fn raw(&self, name: &str) -> Option<&RawValue> {
+        match self {
+            Self::Nothing => None,
+            Self::Edited(value) => Some(value),
+            Self::Stored(data) => data.raw(name),
+        }
+    }
+
+    pub(crate) fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
+        self.raw(name).map(read).transpose()
+    }
+}
+
+pub(crate) fn text(value: Option<&RawValue>) -> Option<&str> {
+    value.map(RawValue::get)
+}
+
+/// The parser's own message quotes the value (S19), so the error names the type instead.
+pub(crate) fn read<T: DeserializeOwned>(value: &RawValue) -> Result<T, Error> {
+    serde_json::from_str(value.get()).map_err(|_| Error::UnreadableValue { expected: std::any::type_name::<T>() })
+}
+
+pub(crate) fn write<T: Serialize + ?Sized>(value: &T) -> Result<Arc<RawValue>, Error> {
+    match serde_json::value::to_raw_value(value) {
+        Ok(value) => Ok(value.into()),
+        Err(_) => Err(Error::UnwritableValue { given: std::any::type_name::<T>() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(text: &str) -> Draft {
+        Draft::new(Data::parse(text).expect("the test's text is an object"))
+    }
+
+    fn put(draft: &mut Draft, name: &str, value: Option<u8>) {
+        draft.put(&name.into(), value.map(|value| write(&value).expect("a number is JSON")));
+    }
+
+    #[test]
+    fn edits_are_seen_and_others_keep_their_text() {
+        let mut draft = draft(r#"{"a":1, "b":1.10}"#);
+        put(&mut draft, "a", Some(2));
+        put(&mut draft, "c", Some(3));
+        assert_eq!(draft.to_data().as_str(), r#"{"a":2,"b":1.10,"c":3}"#);
+        assert_eq!(draft.keys(), ["a", "b", "c"]);
+        put(&mut draft, "b", None);
+        assert!(draft.find("b").raw("b").is_none());
+        assert_eq!(draft.keys(), ["a", "c"]);
+    }
+
+    #[test]
+    fn what_ends_as_it_began_is_not_a_change() {
+        let mut draft = draft(r#"{"a": 1}"#);
+        put(&mut draft, "a", Some(1));
+        put(&mut draft, "absent", None);
+        assert!(!draft.is_changed());
+        put(&mut draft, "a", Some(2));
+        assert!(draft.is_changed());
+        put(&mut draft, "a", Some(1));
+        assert!(!draft.is_changed());
+    }
+
+    #[test]
+    fn a_cleared_draft_is_empty_until_something_is_set() {
+        let mut draft = draft(r#"{"a":1}"#);
+        draft.clear();
+        assert!(draft.is_empty() && draft.is_changed() && draft.find("a").raw("a").is_none());
+        put(&mut draft, "b", Some(1));
+        assert_eq!(draft.to_data().as_str(), r#"{"b":1}"#);
+        let mut nothing = Draft::default();
+        nothing.clear();
+        assert!(!nothing.is_changed());
+    }
+}

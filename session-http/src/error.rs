@@ -1,0 +1,87 @@
+//! What can go wrong between a request and its session.
+
+use http::{HeaderValue, Response, StatusCode, header};
+use session_core::RandomnessUnavailable;
+
+/// What opening, reading, writing or committing a session refuses with.
+///
+/// Neither a message nor `Debug` shows an id, a cookie or a value of the session; what a value could not be read as is named
+/// by its Rust type.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The store refused. An outage is never taken for an empty session.
+    #[error("the session store failed")]
+    Store(#[from] session_core::Error),
+    /// Other requests changed the session each time that this one tried to write it.
+    #[error("the session was changed by too many requests at once")]
+    Contention,
+    /// The session ended while the request was running: logged out, expired, or rotated to another id.
+    #[error("the session has ended")]
+    Gone,
+    /// The change needs a new cookie, and the response head has already been sent.
+    #[error("the response has been sent, so the session's cookie cannot change any more")]
+    HeadSent,
+    /// A value is stored under this name, and it is of another type.
+    #[error("a session value cannot be read as {expected}")]
+    UnreadableValue {
+        /// The Rust type that was asked for.
+        expected: &'static str,
+    },
+    /// The value cannot be written as JSON, for instance a map whose keys are not strings.
+    #[error("a value of type {given} cannot be written as JSON")]
+    UnwritableValue {
+        /// The Rust type that was given.
+        given: &'static str,
+    },
+    /// No new id could be made.
+    #[error("no session id could be made")]
+    Randomness(#[from] RandomnessUnavailable),
+}
+
+impl Error {
+    /// How long a client is asked to wait before it tries again, in seconds.
+    const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+
+    /// Returns the status that tells the client: 503 for what may be cured by waiting, 500 for what the program did wrong.
+    ///
+    /// `TooLarge` and values of the wrong type are the program's; everything else that a store refuses is an outage.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Store(session_core::Error::TooLarge { .. })
+            | Self::Gone
+            | Self::HeadSent
+            | Self::UnreadableValue { .. }
+            | Self::UnwritableValue { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(_) | Self::Contention | Self::Randomness(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Makes the response that tells the client: an empty body, `Cache-Control: no-store`, and with a 503 a `Retry-After`.
+    ///
+    /// It never sets a cookie.
+    pub fn to_response<B: Default>(&self) -> Response<B> {
+        let mut response = Response::new(B::default());
+        *response.status_mut() = self.status();
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status() == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, Self::RETRY_AFTER);
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_asks_to_try_again_and_a_mistake_does_not() {
+        let outage: Response<()> = Error::Store(session_core::Error::unavailable("refused")).to_response();
+        assert_eq!(outage.status(), 503);
+        assert!(outage.headers().contains_key("retry-after"));
+        let mistake: Response<()> = Error::UnreadableValue { expected: "u32" }.to_response();
+        assert_eq!(mistake.status(), 500);
+        assert!(!mistake.headers().contains_key("retry-after"));
+    }
+}

@@ -1,0 +1,146 @@
+//! What one request knows about its session, and what it wants to become of it.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use session_core::{OwnerId, Record, Revision, SessionId, SessionKey, Timestamp};
+
+use crate::changes::{Change, ChangeLog};
+use crate::draft::Draft;
+use crate::events::Reason;
+
+/// A stored session, as it was last seen.
+#[derive(Clone)]
+pub(crate) struct Stored {
+    pub(crate) id: SessionId,
+    pub(crate) key: SessionKey,
+    pub(crate) record: Record,
+    pub(crate) revision: Revision,
+}
+
+/// The session that the handle is about at the moment. A logout ends one line and begins the next.
+#[derive(Clone, Default)]
+pub(crate) enum Line {
+    /// Nothing is stored yet.
+    #[default]
+    New,
+    Stored(Stored),
+    /// It was stored and has ended without this request's doing. It stays so.
+    Gone(SessionKey),
+}
+
+/// A stored session that this request ended and that is not deleted yet.
+#[derive(Clone)]
+pub(crate) struct Ended {
+    pub(crate) key: SessionKey,
+    pub(crate) reason: Reason,
+}
+
+/// What is wanted beside changes of the data.
+#[derive(Clone, Default, PartialEq)]
+pub(crate) struct Wishes {
+    pub(crate) owner: Option<OwnerId>,
+    pub(crate) rotate: bool,
+    pub(crate) touch: bool,
+    /// Counts the wishes, so that one that comes while others are being fulfilled is not taken for fulfilled.
+    pub(crate) asked: u64,
+}
+
+/// What the response will tell the browser.
+#[derive(Clone, Default)]
+pub(crate) enum CookieOrder {
+    #[default]
+    LeaveAlone,
+    /// The session was created or rotated in this request.
+    Issue(SessionId, Timestamp),
+    /// The session lives longer now; told only to browsers that keep the cookie for a limited time.
+    Refresh(SessionId, Timestamp),
+    Remove,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) line: Line,
+    /// Counts the lines, so that a save that was under way when its line ended does not bring it back.
+    pub(crate) lines: u64,
+    pub(crate) ended: Vec<Ended>,
+    pub(crate) draft: Draft,
+    pub(crate) log: ChangeLog,
+    pub(crate) wishes: Wishes,
+    pub(crate) cookie: CookieOrder,
+    pub(crate) head_sent: bool,
+}
+
+impl State {
+    pub(crate) fn loaded(stored: Stored) -> Self {
+        let draft = Draft::new(stored.record.data.clone());
+        Self { line: Line::Stored(stored), draft, ..Self::default() }
+    }
+
+    pub(crate) fn stored(&self) -> Option<&Stored> {
+        match &self.line {
+            Line::Stored(stored) => Some(stored),
+            Line::New | Line::Gone(_) => None,
+        }
+    }
+
+    /// Returns the owner that the session will have.
+    pub(crate) fn owner(&self) -> Option<&OwnerId> {
+        self.wishes.owner.as_ref().or_else(|| self.stored()?.record.owner.as_ref())
+    }
+
+    /// Sets (`Some`) or removes a value.
+    pub(crate) fn put(&mut self, name: &str, value: Option<Arc<RawValue>>) {
+        let name: Arc<str> = name.into();
+        self.draft.put(&name, value.clone());
+        self.log.push(Change::Put(name, value));
+    }
+
+    pub(crate) fn wish(&mut self, wish: impl FnOnce(&mut Wishes)) {
+        wish(&mut self.wishes);
+        self.wishes.asked += 1;
+    }
+
+    /// Sets the owner and asks for a new id. Another user's session ends first, with its data.
+    pub(crate) fn login(&mut self, owner: OwnerId) {
+        if self.owner().is_some_and(|current| *current != owner) {
+            self.end(Reason::AnotherUser);
+        }
+        if let Line::Gone(_) = self.line {
+            self.line = Line::New;
+        }
+        self.wish(|wishes| {
+            wishes.owner = Some(owner);
+            wishes.rotate = true;
+        });
+    }
+
+    /// Decides what the browser will be told, after what it would have been told so far.
+    pub(crate) fn order(&mut self, order: CookieOrder) {
+        self.cookie = match (&self.cookie, order) {
+            // A cookie that the browser does not have yet is still to be issued.
+            (CookieOrder::Issue(..), CookieOrder::Refresh(id, expires_at)) => CookieOrder::Issue(id, expires_at),
+            (_, order) => order,
+        };
+    }
+
+    /// Ends the session and begins an empty, anonymous one, which is stored only if something is set.
+    pub(crate) fn end(&mut self, reason: Reason) {
+        if let Line::Stored(stored) = std::mem::take(&mut self.line) {
+            self.ended.push(Ended { key: stored.key, reason });
+        }
+        self.lines += 1;
+        self.forget_changes();
+    }
+
+    pub(crate) fn forget_changes(&mut self) {
+        self.draft = Draft::default();
+        self.log.forget(self.log.last());
+        self.wishes = Wishes { asked: self.wishes.asked, ..Wishes::default() };
+    }
+
+    /// Says whether something would be lost if nobody committed.
+    pub(crate) fn has_changes(&self) -> bool {
+        !self.ended.is_empty() || !self.log.is_empty() || self.wishes.owner.is_some() || self.wishes.rotate
+    }
+}

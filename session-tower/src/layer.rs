@@ -1,0 +1,91 @@
+//! The layer: what the application configures.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use session_core::{Clock, Expiry, SessionStore};
+use session_http::{CookieFormat, CookiePolicy, Secrets, SessionConfig};
+use tower_layer::Layer;
+
+use crate::SessionService;
+
+/// Gives every request a session, and stores what the request did to it before the response is sent.
+///
+/// A request whose handler does not ask for the session costs no call of the store, and its cookie is not even read. Cloning
+/// shares the configuration. Where two such layers are nested, the handler gets the session of the inner one.
+///
+/// ```
+/// use session_tower::{CookiePolicy, Secrets, SessionLayer};
+/// use session_store_memory::MemoryStore;
+/// use std::sync::Arc;
+///
+/// let secrets = Secrets::new(["read this from the environment, 32 random bytes"])?;
+/// let layer = SessionLayer::new(Arc::new(MemoryStore::new()), secrets)
+///     .with_cookie(CookiePolicy::builder().with_name("__Host-shop").build()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct SessionLayer {
+    config: Arc<SessionConfig>,
+}
+
+impl SessionLayer {
+    /// Takes the store and the secrets that sign the cookie; the rest has a safe default.
+    pub fn new(store: Arc<dyn SessionStore>, secrets: Secrets) -> Self {
+        Self::from(SessionConfig::new(store, secrets))
+    }
+
+    /// Sets the cookie's name and flags; see [`SessionConfig::with_cookie`].
+    #[must_use]
+    pub fn with_cookie(self, cookie: CookiePolicy) -> Self {
+        self.map(|config| config.with_cookie(cookie))
+    }
+
+    /// Sets when sessions end; see [`SessionConfig::with_expiry`].
+    #[must_use]
+    pub fn with_expiry(self, expiry: Expiry) -> Self {
+        self.map(|config| config.with_expiry(expiry))
+    }
+
+    /// Sets how much later a use has to move the expiry to be worth a write; see [`SessionConfig::with_touch_throttle`].
+    #[must_use]
+    pub fn with_touch_throttle(self, throttle: Duration) -> Self {
+        self.map(|config| config.with_touch_throttle(throttle))
+    }
+
+    /// Sets the clock; see [`SessionConfig::with_clock`].
+    #[must_use]
+    pub fn with_clock(self, clock: impl Clock + 'static) -> Self {
+        self.map(|config| config.with_clock(clock))
+    }
+
+    /// Sets the name that keeps applications on one backend apart; see [`SessionConfig::with_namespace`].
+    #[must_use]
+    pub fn with_namespace(self, namespace: impl Into<Arc<str>>) -> Self {
+        self.map(|config| config.with_namespace(namespace))
+    }
+
+    /// Sets how the id is written in the cookie; see [`SessionConfig::with_cookie_format`].
+    #[must_use]
+    pub fn with_cookie_format(self, format: impl CookieFormat + 'static) -> Self {
+        self.map(|config| config.with_cookie_format(format))
+    }
+
+    fn map(self, change: impl FnOnce(SessionConfig) -> SessionConfig) -> Self {
+        Self::from(change(Arc::unwrap_or_clone(self.config)))
+    }
+}
+
+impl From<SessionConfig> for SessionLayer {
+    fn from(config: SessionConfig) -> Self {
+        Self { config: Arc::new(config) }
+    }
+}
+
+impl<S> Layer<S> for SessionLayer {
+    type Service = SessionService<S>;
+
+    fn layer(&self, inner: S) -> SessionService<S> {
+        SessionService::new(inner, self.config.clone())
+    }
+}
