@@ -1,0 +1,162 @@
+//! The few things that are done to files, none of which follows a link.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+/// What there is at a path where a file of ours belongs.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Nothing,
+    File(File, u64),
+    /// A folder, a link, a pipe: nothing that we put there.
+    Foreign,
+}
+
+/// What a file is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+/// Opens a regular file and returns its length.
+pub(crate) fn find(path: &Path, access: Access) -> io::Result<Found> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(access == Access::Write);
+    match refuse_links(&mut options).open(path) {
+        Ok(file) => {
+            let metadata = file.metadata()?;
+            Ok(if metadata.is_file() { Found::File(file, metadata.len()) } else { Found::Foreign })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
+        // What a system calls the refusal of a link or a folder differs; what is there does not.
+        Err(error) => match fs::symlink_metadata(path) {
+            Ok(metadata) if !metadata.is_file() => Ok(Found::Foreign),
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
+            _ => Err(error),
+        },
+    }
+}
+
+/// Reads up to `length` bytes from `offset` on.
+pub(crate) fn read_at(file: &mut File, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    if offset > 0 {
+        file.seek(SeekFrom::Start(offset))?;
+    }
+    file.take(length).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Overwrites bytes in place.
+pub(crate) fn write_at(file: &mut File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(offset))?;
+    file.write_all(bytes)
+}
+
+/// Makes a file that was not there, readable by its owner alone; what a killed process left there is removed.
+pub(crate) fn create_anew(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    let options = private(&mut options);
+    match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            remove_any(path)?;
+            options.open(path)
+        }
+        outcome => outcome,
+    }
+}
+
+/// Makes an empty file if it is not there, and the folders above it; says whether a folder was made.
+pub(crate) fn create_entry(path: &Path, root: &Path) -> io::Result<bool> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true);
+    let options = refuse_links(private(&mut options));
+    let mut is_folder_new = false;
+    // A sweep may remove an empty folder between its making and its use; nobody is that unlucky eight times.
+    for _ in 0..8 {
+        match options.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                is_folder_new = true;
+                create_folders(path.parent().unwrap_or(root), root)?;
+            }
+            outcome => return outcome.map(|_| is_folder_new),
+        }
+    }
+    options.open(path).map(|_| is_folder_new)
+}
+
+/// Opens a lock file, and makes it if it is not there.
+pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true);
+    refuse_links(private(&mut options)).open(path)
+}
+
+/// Makes the folders from `root`, which is there, down to `path`. That another process does the same is fine.
+fn create_folders(path: &Path, root: &Path) -> io::Result<()> {
+    if path == root {
+        return Ok(());
+    }
+    match create_folder(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            create_folders(path.parent().unwrap_or(root), root)?;
+            create_folder(path)
+        }
+        outcome => outcome,
+    }
+}
+
+/// Makes one folder, open to its owner alone, unless it is there.
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Removes a file, a link (not what it points to) or a folder with all that is in it; fine if nothing is there.
+pub(crate) fn remove_any(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => absent_is_fine(fs::remove_dir_all(path)),
+        Ok(_) => remove(path),
+        Err(error) => absent_is_fine(Err(error)),
+    }
+}
+
+/// Removes a file or a link; fine if it is not there.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    absent_is_fine(fs::remove_file(path))
+}
+
+fn absent_is_fine(outcome: io::Result<()>) -> io::Result<()> {
+    outcome.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
+/// Writes the names of a folder to the disk. Windows has no such call, and keeps them in its journal.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
+}
+
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}
+
+/// A link is refused or opened itself; a pipe that somebody put there does not make us wait.
+fn refuse_links(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    #[cfg(windows)]
+    {
+        const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
+        std::os::windows::fs::OpenOptionsExt::custom_flags(options, FILE_FLAG_OPEN_REPARSE_POINT);
+    }
+    options
+}

@@ -1,0 +1,107 @@
+//! The rotation: one rename is the instant in which the old key dies and the new one lives.
+//!
+//! A rename moves a file as it is, but the new record has another key, revision and perhaps data. So the new record is
+//! first appended to the old file, where it does not matter: a reader of the old key reads the record that the file
+//! begins with, and ignores the rest. Then the file is renamed. Under its new name the first record has the wrong key,
+//! so the second one counts. At last the file is replaced by one with the new record alone.
+//!
+//! ```text
+//! records/52/52b8…  [old]
+//! records/52/52b8…  [old][new]      appended, synced; whatever part of it a crash leaves is ignored
+//!                                   renamed: the one step
+//! records/9f/9f03…  [old][new]      a crash leaves this, which reads as the new record
+//! records/9f/9f03…  [new]
+//! ```
+
+use std::fs;
+use std::io;
+
+use session_core::{Error, Record, Result, Revision, SessionKey};
+
+use crate::calls::as_born;
+use crate::disk::{Disk, Stored};
+use crate::entries::Entries;
+use crate::error::from_io;
+use crate::files::{self, Access};
+use crate::format;
+use crate::name::RecordName;
+
+impl Disk {
+    pub(crate) fn rotate(
+        &self,
+        old: &SessionKey,
+        expected: Revision,
+        new: &SessionKey,
+        record: &Record,
+    ) -> Result<Revision> {
+        let name = RecordName::of(new);
+        let _owner = self.enter_owner(record.owner.as_ref())?;
+        let _shards = self.lock_two_shards(RecordName::of(old).shard(), name.shard())?;
+        let now = self.options.now();
+        let mut stored = self.look_live(old, Access::Write, now)?;
+        if stored.head.revision != expected {
+            return Err(Error::Conflict);
+        }
+        if old == new {
+            return Err(Error::AlreadyExists);
+        }
+        let expired = self.look(&name, Access::Read)?;
+        if expired.as_ref().is_some_and(|stored| stored.head.is_live(now)) {
+            return Err(Error::AlreadyExists);
+        }
+        let record = as_born(record, &stored.head);
+        let revision = Revision::fresh();
+        let entries = Entries::new(name, record.expires_at, record.owner.as_ref());
+        let left = Entries::of(stored.name, &stored.head);
+        let text = format::write(new, &record, revision, entries.sweep_at);
+        self.add_entries(&entries)?;
+        if stored.start > 0 {
+            stored = self.rewrite(stored).map_err(from_io)?;
+        }
+        self.move_as(stored, &name, &text).map_err(from_io)?;
+        self.remove_entries(&left, None);
+        if let Some(expired) = expired {
+            self.remove_entries(&Entries::of(name, &expired.head), Some(&entries));
+        }
+        Ok(revision)
+    }
+
+    /// Moves a file to another name under which it reads as `record`.
+    fn move_as(&self, mut stored: Stored, name: &RecordName, record: &[u8]) -> io::Result<()> {
+        self.stage(name.shard(), record)?;
+        let length = u64::try_from(stored.head.record_length()).unwrap_or(u64::MAX);
+        let mut append = || {
+            // A rotation that was cut short may have left something here.
+            stored.file.set_len(length)?;
+            files::write_at(&mut stored.file, length, record)?;
+            self.sync(&stored.file)
+        };
+        append().inspect_err(|_| {
+            // What is appended is ignored; it is removed to free a full disk.
+            let _ = stored.file.set_len(length);
+            let _ = files::remove(&self.layout.staged(name.shard()));
+        })?;
+        drop(stored.file);
+        fs::rename(self.layout.record(&stored.name), self.layout.record(name))?;
+        self.sync_shard(name.shard())?;
+        if stored.name.shard() != name.shard() {
+            self.sync_shard(stored.name.shard())?;
+        }
+        // The rotation has happened. If this fails, the next write of the record leaves the old one behind.
+        let _ = fs::rename(self.layout.staged(name.shard()), self.layout.record(name));
+        Ok(())
+    }
+
+    /// Writes a record that a rotation, cut short, left as the second of its file, as the only one.
+    fn rewrite(&self, mut stored: Stored) -> io::Result<Stored> {
+        let length = u64::try_from(stored.head.record_length()).unwrap_or(u64::MAX);
+        let record = files::read_at(&mut stored.file, stored.start, length)?;
+        self.stage(stored.name.shard(), &record)?;
+        let path = self.layout.record(&stored.name);
+        fs::rename(self.layout.staged(stored.name.shard()), &path)?;
+        match files::find(&path, Access::Write)? {
+            files::Found::File(file, _) => Ok(Stored { file, start: 0, ..stored }),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
