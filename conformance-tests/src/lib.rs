@@ -1,1 +1,24 @@
-//! The conformance suite of session stores, for every store and anyone's own
+#![doc = include_str!("../README.md")]
+
+mod bench;
+mod case;
+mod cases;
+mod check;
+mod hooks;
+mod model;
+mod process;
+mod random;
+mod report;
+mod rule;
+mod run;
+mod space;
+mod suite;
+mod together;
+mod wire;
+
+pub use case::Level;
+pub use hooks::{Damage, Need, Outage};
+pub use report::{Entry, Report, Verdict};
+pub use rule::{Requirement, Rule};
+pub use space::Space;
+pub use suite::Suite;

@@ -18,7 +18,7 @@ pub trait SessionIndex: SessionStore {
     /// Returns the number of live sessions in scope.
     async fn count(&self, scope: Scope<'_>) -> Result<u64>;
 
-    /// Ends all sessions of one user except, if given, the one under `except`; returns how many live ones it ended.
+    /// Removes all records of one user except, if given, the one under `except`; returns how many live ones that ended.
     ///
     /// A session that is rotated at the same time ends too, unless it is the exception itself.
     async fn delete_owned(&self, owner: &OwnerId, except: Option<&SessionKey>) -> Result<u64>;

@@ -1,0 +1,51 @@
+//! The cases, a file for every heading of the contract.
+
+mod cancel;
+mod cost;
+mod create;
+mod data;
+mod delete;
+mod expiry;
+mod index;
+mod key;
+mod load;
+mod namespace;
+mod outage;
+mod owner;
+mod peer;
+mod race;
+mod revision;
+mod rotate;
+mod sweep;
+mod touch;
+mod update;
+
+use crate::case::Case;
+
+/// Returns every case, in the order of the contract.
+pub(crate) fn all() -> Vec<Case> {
+    [
+        create::cases(),
+        load::cases(),
+        update::cases(),
+        revision::cases(),
+        touch::cases(),
+        rotate::cases(),
+        delete::cases(),
+        expiry::cases(),
+        sweep::cases(),
+        data::cases(),
+        key::cases(),
+        namespace::cases(),
+        owner::cases(),
+        index::cases(),
+        peer::cases(),
+        race::cases(),
+        cancel::cases(),
+        cost::cases(),
+        outage::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

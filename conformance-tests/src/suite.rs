@@ -1,0 +1,273 @@
+//! The suite as a backend's author meets it: a factory, what the harness can do, what is waived; then run.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use session_core::{BoxError, SessionIndex, SessionKey, SessionStore};
+
+use crate::case::Case;
+use crate::cases;
+use crate::hooks::{Boxed, Damage, Factory, Handle, Hooks, Need, Outage};
+use crate::report::Report;
+use crate::rule::{Requirement, Rule};
+use crate::{Space, run};
+
+/// The conformance suite, about to be run on one store.
+///
+/// A harness says how the store is opened and, one line each, what else it can do; see the
+/// [crate's page](crate) for a whole test file. Cases that need what a harness lacks are ignored, with the reason.
+#[must_use]
+pub struct Suite {
+    pub(crate) name: String,
+    pub(crate) factory: Factory,
+    pub(crate) hooks: Hooks,
+    pub(crate) limit: Duration,
+    lacks: HashMap<Need, String>,
+    waivers: HashMap<&'static str, String>,
+}
+
+/// What is to be done with a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Plan {
+    Run,
+    Ignore(String),
+    Waive(String),
+}
+
+impl Suite {
+    /// Makes the suite for a store; `open` opens the store of a namespace, set up and ready.
+    ///
+    /// `open` is called once or more for every case. A returned error fails the case, except where the case is about
+    /// namespaces that a store may refuse.
+    pub fn new<S, F, Fut>(name: impl Into<String>, open: F) -> Self
+    where
+        S: SessionIndex + 'static,
+        F: Fn(Space) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<S, BoxError>> + Send + 'static,
+    {
+        let open = Arc::new(open);
+        let indexed = |store: Arc<S>| Handle { store: store.clone(), index: Some(store) };
+        let factory = Factory {
+            open: {
+                let open = Arc::clone(&open);
+                Arc::new(move |space| {
+                    let opening = open(space);
+                    Box::pin(async move { Ok(indexed(Arc::new(opening.await?))) })
+                })
+            },
+            open_pair: None,
+        };
+        Self::with_factory(name.into(), factory)
+    }
+
+    /// Makes the suite for a store that has no index; the cases about the index are ignored.
+    pub fn without_index<S, F, Fut>(name: impl Into<String>, open: F) -> Self
+    where
+        S: SessionStore + 'static,
+        F: Fn(Space) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<S, BoxError>> + Send + 'static,
+    {
+        let open = move |space| -> Boxed<Handle> {
+            let opening = open(space);
+            Box::pin(async move { Ok(Handle { store: Arc::new(opening.await?), index: None }) })
+        };
+        Self::with_factory(name.into(), Factory { open: Arc::new(open), open_pair: None }).lacking(Need::Index)
+    }
+
+    fn with_factory(name: String, factory: Factory) -> Self {
+        let hooks = Hooks::default();
+        let suite = Self {
+            name,
+            factory,
+            hooks,
+            limit: Duration::from_secs(120),
+            lacks: HashMap::new(),
+            waivers: HashMap::new(),
+        };
+        [Need::Handles, Need::Opening, Need::Processes, Need::Raw, Need::Damage, Need::RoundTrips, Need::Outage]
+            .into_iter()
+            .fold(suite, Self::lacking)
+    }
+
+    /// Says that the factory, called again with the same space, opens another handle on the same records.
+    ///
+    /// True for every store whose records do not live in the handle.
+    pub fn reopens(mut self) -> Self {
+        let open = Arc::clone(&self.factory.open);
+        self.factory.open_pair = Some(Arc::new(move |space: Space| {
+            let (first, second) = (open(space.clone()), open(space));
+            Box::pin(async move { Ok((first.await?, second.await?)) })
+        }));
+        self.having(Need::Handles).having(Need::Opening)
+    }
+
+    /// Says that a clone of the handle is a second handle on the same records.
+    pub fn shares(mut self) -> Self {
+        let open = Arc::clone(&self.factory.open);
+        self.factory.open_pair = Some(Arc::new(move |space: Space| {
+            let first = open(space);
+            Box::pin(async move {
+                let first = first.await?;
+                Ok((first.clone(), first))
+            })
+        }));
+        self.having(Need::Handles)
+    }
+
+    /// Says that another process that calls the factory with the same space sees the same records.
+    ///
+    /// The suite starts its own test binary again as the second process, so the binary's `main` must be the suite.
+    pub fn spans_processes(self) -> Self {
+        self.having(Need::Processes)
+    }
+
+    /// Says that the store does not ask the clock that it is given. Give it a way to [age records](Self::ages) then.
+    pub fn without_clock(self) -> Self {
+        let is_aged = self.hooks.age.is_some();
+        let suite = self.lacking(Need::Clock);
+        if is_aged { suite } else { suite.lacking(Need::Time) }
+    }
+
+    /// Gives a way to age a stored record: its `expires_at` moves into the past by the duration, and nothing else
+    /// changes. A key under which nothing is stored is not an error.
+    pub fn ages<F, Fut>(mut self, age: F) -> Self
+    where
+        F: Fn(Space, SessionKey, Duration) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        self.hooks.age = Some(Arc::new(move |space, (key, by)| Box::pin(age(space, key, by))));
+        self.having(Need::Time)
+    }
+
+    /// Gives a view of what the backend keeps for a namespace: a line of text for every row, entry or file.
+    ///
+    /// An empty namespace may have lines of its own (a table's header, say), as long as they do not change.
+    pub fn shows_raw<F, Fut>(mut self, raw: F) -> Self
+    where
+        F: Fn(Space) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Vec<String>, BoxError>> + Send + 'static,
+    {
+        self.hooks.raw = Some(Arc::new(move |space, ()| Box::pin(raw(space))));
+        self.having(Need::Raw)
+    }
+
+    /// Gives a way to damage a stored record by hand.
+    pub fn damages<F, Fut>(mut self, damage: F) -> Self
+    where
+        F: Fn(Space, SessionKey, Damage) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        self.hooks.damage = Some(Arc::new(move |space, (key, what)| Box::pin(damage(space, key, what))));
+        self.having(Need::Damage)
+    }
+
+    /// Gives the number of round trips that the store has made for a namespace so far.
+    pub fn counts_round_trips<F, Fut>(mut self, count: F) -> Self
+    where
+        F: Fn(Space) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<u64, BoxError>> + Send + 'static,
+    {
+        self.hooks.round_trips = Some(Arc::new(move |space, ()| Box::pin(count(space))));
+        self.having(Need::RoundTrips)
+    }
+
+    /// Gives a way to make the backend of a namespace unavailable, and available again.
+    pub fn survives_outage<F, Fut>(mut self, outage: F) -> Self
+    where
+        F: Fn(Space, Outage) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        self.hooks.outage = Some(Arc::new(move |space, what| Box::pin(outage(space, what))));
+        self.having(Need::Outage)
+    }
+
+    /// Says that the backend removes expired records by itself at moments of its own, so that a sweep may find less.
+    pub fn collects_garbage(mut self) -> Self {
+        self.hooks.collects_garbage = true;
+        self
+    }
+
+    /// Says why the harness lacks an ability, in the words of the backend; shown with the cases that are ignored for it.
+    pub fn lacks(mut self, need: Need, reason: impl Into<String>) -> Self {
+        self.lacks.insert(need, reason.into());
+        self
+    }
+
+    /// Waives a SHOULD rule, for a reason that lies in the backend.
+    ///
+    /// Waiving an unknown rule or a MUST rule makes the suite fail.
+    pub fn waives(mut self, rule: &'static str, reason: impl Into<String>) -> Self {
+        self.waivers.insert(rule, reason.into());
+        self
+    }
+
+    /// Sets after how long a case is given up; two minutes by default.
+    pub fn with_limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Runs the suite as the `main` of a test with `harness = false`, for `cargo test` and `cargo nextest`.
+    ///
+    /// The arguments are those of `cargo test`: a filter such as `UPDATE-02` or `ROTATE`, `--list`, `--test-threads`.
+    /// With the environment variable `SESSION_CONFORMANCE_REPORT` set to a folder, the report of the cases that ran is also
+    /// written there as `<name>.json`.
+    #[must_use]
+    pub fn main(self) -> ExitCode {
+        run::as_test(self)
+    }
+
+    /// Runs the suite and returns what happened to each rule.
+    ///
+    /// Fails when no runtime can be started.
+    pub fn report(self) -> Result<Report, BoxError> {
+        run::as_report(self, |_| true)
+    }
+
+    /// Runs the cases of the rules whose name contains `filter` and returns what happened to each of them.
+    pub fn report_of(self, filter: &str) -> Result<Report, BoxError> {
+        run::as_report(self, |id| id.contains(filter))
+    }
+
+    /// Says what is to be done with a case.
+    pub(crate) fn plan(&self, case: &Case) -> Plan {
+        if let Some(reason) = self.waivers.get(case.id) {
+            Plan::Waive(reason.clone())
+        } else if let Some(reason) = case.needs.iter().find_map(|need| self.lacks.get(need)) {
+            Plan::Ignore(reason.clone())
+        } else {
+            Plan::Run
+        }
+    }
+
+    /// Returns the cases in the order of the contract, or why the waivers cannot be.
+    pub(crate) fn cases(&self) -> Result<Vec<Case>, BoxError> {
+        for id in self.waivers.keys() {
+            match Rule::find(id).map(|rule| rule.requirement) {
+                Some(Requirement::Should) => {}
+                Some(Requirement::Must) => return Err(format!("{id} is a MUST rule and cannot be waived").into()),
+                None => return Err(format!("{id} is waived, and there is no such rule").into()),
+            }
+        }
+        Ok(cases::all())
+    }
+
+    fn lacking(mut self, need: Need) -> Self {
+        self.lacks.insert(need, need.lack().into());
+        self
+    }
+
+    fn having(mut self, need: Need) -> Self {
+        self.lacks.remove(&need);
+        self
+    }
+}
+
+impl fmt::Debug for Suite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Suite").field("name", &self.name).field("lacks", &self.lacks).finish_non_exhaustive()
+    }
+}
