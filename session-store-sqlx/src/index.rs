@@ -1,0 +1,56 @@
+//! The index: list, count, end by owner, clear.
+
+use async_trait::async_trait;
+use session_core::{Cursor, Listing, OwnerId, Page, Result, Scope, SessionIndex, SessionKey};
+
+use crate::driver::SqlDatabase;
+use crate::row;
+use crate::statement::Values;
+use crate::store::SqlStore;
+
+/// A listing is in the order of the keys, and a cursor is the last key that was shown.
+///
+/// The index reads no data. A record whose format is not known is neither listed nor counted; one whose data is damaged is,
+/// until somebody loads it.
+#[async_trait]
+impl<DB: SqlDatabase> SessionIndex for SqlStore<DB> {
+    async fn list(&self, scope: Scope<'_>, page: &Page) -> Result<Listing> {
+        let after = page.cursor().map(|cursor| cursor.as_str().to_owned()).unwrap_or_default();
+        let values = Values { after, limit: page.limit(), ..Values::owned_by(scope) };
+        let statement = match scope {
+            Scope::Owner(_) => &self.statements().list_owned,
+            _ => &self.statements().list,
+        };
+        let rows = self.read(statement, &values).await?;
+        let is_full = rows.len() as u64 >= u64::from(page.limit());
+        let next = match rows.last() {
+            Some(last) if is_full => Some(Cursor::new(row::key_text::<DB>(last)?)),
+            _ => None,
+        };
+        // One damaged row must not hide the others.
+        Ok(Listing::new(rows.iter().filter_map(|row| row::info::<DB>(row).ok()).collect(), next))
+    }
+
+    async fn count(&self, scope: Scope<'_>) -> Result<u64> {
+        let statement = match scope {
+            Scope::Owner(_) => &self.statements().count_owned,
+            _ => &self.statements().count,
+        };
+        let rows = self.read(statement, &Values::owned_by(scope)).await?;
+        rows.first().map_or(Ok(0), row::count::<DB>)
+    }
+
+    async fn delete_owned(&self, owner: &OwnerId, except: Option<&SessionKey>) -> Result<u64> {
+        let values = Values { key: except.cloned(), ..Values::owned_by(Scope::Owner(owner)) };
+        let outcome = self.write(vec![self.statements().delete_owned.clone()], values).await?;
+        // A row that cannot be read is gone too, and was not live.
+        let live = outcome.rows.iter().filter(|row| row::is_live::<DB>(row, outcome.now).unwrap_or(false));
+        Ok(live.count() as u64)
+    }
+
+    async fn clear(&self) -> Result<u64> {
+        let statements = vec![self.statements().count.clone(), self.statements().delete_all.clone()];
+        let outcome = self.write(statements, Values::default()).await?;
+        outcome.rows.first().map_or(Ok(0), row::count::<DB>)
+    }
+}

@@ -1,0 +1,225 @@
+//! SQLite: the driver, and the way to open a file that suits sessions.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use session_core::{Error, Result};
+use sqlx::error::{BoxDynError, DatabaseError};
+use sqlx::pool::PoolOptions;
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteSynchronous};
+use sqlx::{Arguments, ConnectOptions, Connection, Row, SqlStr, Sqlite, SqlitePool};
+
+use crate::dialect::SQLITE;
+use crate::driver::{DialectRef, Driver, SqlDatabase};
+use crate::error::refusal;
+use crate::statement::Value;
+use crate::store::SqlStore;
+
+/// A store in an SQLite database.
+pub type SqliteStore = SqlStore<Sqlite>;
+
+impl SqlStore<Sqlite> {
+    /// Uses a pool of the application's own, as it is.
+    ///
+    /// Other writers in the same file make this store wait for as long as the pool's `busy_timeout` says. Have the file in
+    /// WAL mode, or readers and the writer wait for each other too, and do not hand in a pool of `:memory:` databases with
+    /// more than one connection: each would be a database of its own.
+    pub fn new(pool: SqlitePool) -> Self {
+        Self::with_pools(pool.clone(), pool)
+    }
+
+    /// Opens, or creates, a file as [`SqliteOptions::new`] describes: a path, or an URL such as `sqlite://sessions.db`.
+    pub async fn open(location: &str) -> Result<Self> {
+        SqliteOptions::new(location)?.open().await
+    }
+}
+
+/// What a session that a call has acknowledged survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Durability {
+    /// The end of the process, however it ends: `synchronous = NORMAL`. A loss of power may undo the last moments (a
+    /// logout among them), but never damages the file. The default.
+    #[default]
+    ProcessCrash,
+    /// A loss of power too: `synchronous = FULL`. Every commit waits for the disk; writes that come together share one.
+    PowerLoss,
+}
+
+/// How a file is opened: in WAL mode, with one connection that writes and some that read.
+///
+/// A file that is not there is created, on Unix for its owner's eyes only (mode `0600`). Its folder must exist and be
+/// writable, because SQLite keeps `-wal` and `-shm` files beside it.
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    connection: SqliteConnectOptions,
+    readers: u32,
+    busy_timeout: Duration,
+}
+
+impl SqliteOptions {
+    /// Takes a path, or an URL such as `sqlite://sessions.db`, whose options sqlx describes.
+    ///
+    /// Refuses with [`Error::Backend`] what is not a file: in memory each connection would have a database of its own.
+    pub fn new(location: &str) -> Result<Self> {
+        let is_file = !location.contains(":memory:") && !location.contains("mode=memory") && !location.is_empty();
+        let connection = match location {
+            _ if !is_file => return Err(Error::backend("a session store in sqlite needs a file")),
+            url if url.starts_with("sqlite:") => SqliteConnectOptions::from_str(url).map_err(refusal::<Sqlite>)?,
+            path => SqliteConnectOptions::new().filename(path),
+        };
+        let readers = std::thread::available_parallelism().map_or(4, |cores| cores.get().clamp(2, 8));
+        let options = Self {
+            connection: connection.create_if_missing(true),
+            readers: u32::try_from(readers).unwrap_or(4),
+            busy_timeout: Duration::from_secs(5),
+        };
+        Ok(options.with_durability(Durability::default()))
+    }
+
+    /// Sets what an acknowledged write survives.
+    #[must_use]
+    pub fn with_durability(mut self, durability: Durability) -> Self {
+        let synchronous = match durability {
+            Durability::ProcessCrash => SqliteSynchronous::Normal,
+            Durability::PowerLoss => SqliteSynchronous::Full,
+        };
+        self.connection = self.connection.synchronous(synchronous);
+        self
+    }
+
+    /// Sets how many connections read; 0 is taken for 1. As many as there are cores, from 2 to 8, unless said otherwise.
+    #[must_use]
+    pub fn with_readers(mut self, readers: u32) -> Self {
+        self.readers = readers.max(1);
+        self
+    }
+
+    /// Sets how long a call waits for a connection, and then for other processes that write; 5 seconds unless said
+    /// otherwise. After that it is refused with [`Unavailable`](Error::Unavailable).
+    #[must_use]
+    pub fn with_busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// Opens the file and puts it into WAL mode; the table is made by [`setup`](SqlStore::setup).
+    ///
+    /// Refuses with [`Unavailable`](Error::Unavailable) what the system does not let it open or write.
+    pub async fn open(self) -> Result<SqliteStore> {
+        let writer = self.connection.busy_timeout(self.busy_timeout);
+        create_private_file(writer.get_filename());
+        switch_to_wal(&writer, self.busy_timeout).await?;
+        let reader = writer.clone().pragma("query_only", "ON");
+        let pool = |connections, options| {
+            PoolOptions::new()
+                .max_connections(connections)
+                // A file does not go away, so nothing is asked of a connection before it is used, and none grows old.
+                .test_before_acquire(false)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .acquire_timeout(self.busy_timeout)
+                .connect_lazy_with(options)
+        };
+        Ok(SqlStore::with_pools(pool(self.readers, reader), pool(1, writer)))
+    }
+}
+
+/// Creates the database's file, readable by its owner only, before SQLite would create it for everybody.
+///
+/// Under another name first, which is then linked: closing a file ends all locks that this process has on it, those of
+/// another connection that has opened it meanwhile too. Where that does not work SQLite creates the file, or says why not.
+fn create_private_file(path: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        if path.exists() || path.as_os_str().as_encoded_bytes().starts_with(b"file:") {
+            return;
+        }
+        let mut draft = path.as_os_str().to_owned();
+        draft.push(format!(".{:016x}", session_core::Revision::fresh().number()));
+        let draft = PathBuf::from(draft);
+        if std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).is_ok() {
+            // Another process that was faster has created the same empty file.
+            drop(std::fs::hard_link(&draft, path));
+            drop(std::fs::remove_file(&draft));
+        }
+    }
+}
+
+/// Puts the file into WAL mode, which it then stays in.
+///
+/// SQLite's own time-out does not cover this: of several that switch at once, all but one are told at once that the database is
+/// busy. They try again until the time-out, and find the mode switched.
+async fn switch_to_wal(options: &SqliteConnectOptions, timeout: Duration) -> Result<()> {
+    const PAUSE: Duration = Duration::from_millis(5);
+    let start = Instant::now();
+    loop {
+        match journal_mode(options).await {
+            Ok(mode) if mode == "wal" => return Ok(()),
+            Ok(_) => return Err(Error::backend("the database cannot keep a write-ahead log")),
+            Err(sqlx::Error::Database(error)) if primary_code(&*error) == BUSY && start.elapsed() < timeout => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(refusal::<Sqlite>(error)),
+        }
+    }
+}
+
+async fn journal_mode(options: &SqliteConnectOptions) -> sqlx::Result<String> {
+    let mut connection = options.connect().await?;
+    let mode = sqlx::query_scalar("PRAGMA journal_mode = WAL").fetch_one(&mut connection).await;
+    connection.close().await?;
+    mode
+}
+
+const BUSY: i32 = 5;
+
+/// The result codes after which the same call may succeed: `BUSY`, `LOCKED`, `NOMEM`, `READONLY`, `INTERRUPT`, `IOERR`,
+/// `FULL`, `CANTOPEN`, `PROTOCOL`. See <https://www.sqlite.org/rescode.html>.
+const OUTAGES: [i32; 9] = [BUSY, 6, 7, 8, 9, 10, 13, 14, 15];
+
+fn primary_code(error: &dyn DatabaseError) -> i32 {
+    // Extended codes have their primary code in the lowest byte.
+    error.code().and_then(|code| code.parse::<i32>().ok()).map_or(0, |code| code & 0xff)
+}
+
+impl SqlDatabase for Sqlite {}
+
+impl Driver for Sqlite {
+    fn dialect() -> DialectRef {
+        DialectRef(&SQLITE)
+    }
+
+    fn bind(arguments: &mut SqliteArguments, value: Value<'_>) -> Result<(), BoxDynError> {
+        match value {
+            Value::Text(text) => Arguments::add(arguments, text),
+            Value::Integer(number) => Arguments::add(arguments, number),
+        }
+    }
+
+    async fn fetch(
+        connection: &mut SqliteConnection,
+        sql: SqlStr,
+        arguments: SqliteArguments,
+    ) -> sqlx::Result<Vec<SqliteRow>> {
+        sqlx::query_with(sql, arguments).fetch_all(connection).await
+    }
+
+    async fn execute(connection: &mut SqliteConnection, sql: SqlStr, arguments: SqliteArguments) -> sqlx::Result<u64> {
+        Ok(sqlx::query_with(sql, arguments).execute(connection).await?.rows_affected())
+    }
+
+    fn text(row: &SqliteRow, column: usize) -> sqlx::Result<Option<&str>> {
+        row.try_get(column)
+    }
+
+    fn integer(row: &SqliteRow, column: usize) -> sqlx::Result<Option<i64>> {
+        row.try_get(column)
+    }
+
+    fn is_outage(error: &dyn DatabaseError) -> bool {
+        OUTAGES.contains(&primary_code(error))
+    }
+}
