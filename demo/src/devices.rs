@@ -1,0 +1,56 @@
+//! The sessions of one user, as the page "your devices" shows them.
+
+use session_core::{Listing, OwnerId, Page, Result, Scope, SessionIndex, SessionInfo, SessionKey, Timestamp};
+
+use crate::policy;
+
+/// How many sessions are shown; who has more sees that many of them.
+const MOST: usize = 50;
+
+/// One session of the user.
+#[derive(Debug, Clone)]
+pub(crate) struct Device {
+    pub(crate) info: SessionInfo,
+    /// When it was last used, as far as its expiry tells.
+    pub(crate) last_used_at: Timestamp,
+    /// What logged in, if it said so.
+    pub(crate) browser: Option<String>,
+    pub(crate) is_current: bool,
+}
+
+/// Lists the live sessions of a user, the one of this request first, then those that were used last.
+pub(crate) async fn of(
+    store: &dyn SessionIndex,
+    owner: &OwnerId,
+    current: Option<&SessionKey>,
+    now: Timestamp,
+) -> Result<Vec<Device>> {
+    let mut devices = Vec::new();
+    let mut page = Page::first(100);
+    loop {
+        let Listing { sessions, next, .. } = store.list(Scope::Owner(owner), &page).await?;
+        for info in sessions {
+            let is_current = current == Some(&info.key);
+            let last_used_at = if is_current { now } else { last_use(&info, now) };
+            devices.push(Device { info, last_used_at, browser: None, is_current });
+        }
+        match next {
+            Some(next) => page = page.after(next),
+            None => break,
+        }
+    }
+    devices.sort_by_key(|device| (!device.is_current, std::cmp::Reverse(device.last_used_at)));
+    devices.truncate(MOST);
+    for device in &mut devices {
+        // The listing has no data. A session that ended meanwhile has no browser either.
+        let record = store.load(&device.info.key).await?;
+        device.browser = record.and_then(|(record, _)| record.data.get("browser").ok().flatten());
+    }
+    Ok(devices)
+}
+
+/// Every use sets the expiry one idle time-out ahead, unless the deadline comes first: then this is the latest it can be.
+fn last_use(info: &SessionInfo, now: Timestamp) -> Timestamp {
+    let used_at = info.expires_at.saturating_sub(policy::IDLE).max(info.created_at);
+    used_at.min(now)
+}

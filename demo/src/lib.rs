@@ -1,1 +1,0 @@
-//! A web application that shows what the session toolkit does

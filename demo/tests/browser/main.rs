@@ -1,0 +1,13 @@
+//! The demo as a browser meets it: the built program on a free port, and plain HTTP.
+
+// A test that cannot do its own errands fails.
+#![allow(clippy::unwrap_used)]
+
+mod devices;
+mod forms;
+mod headers;
+mod login;
+mod races;
+mod secrecy;
+mod start;
+mod support;
