@@ -1,0 +1,236 @@
+//! A browser, requests that can be interleaved step by step, and a memory store that can be counted and switched off.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use session_core::{
+    Clock, Error as StoreError, Expiry, ManualClock, OwnerId, Record, Result as StoreResult, Revision, SessionKey,
+    SessionStore, Timestamp,
+};
+use session_http::{Error, Secrets, Session, SessionConfig, SessionSlot};
+use session_store_memory::MemoryStore;
+
+pub(crate) const SECRET: &str = "a secret of the tests, 32 bytes or more";
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+
+/// An application: one store, one clock, one configuration.
+pub(crate) struct App {
+    pub(crate) store: Arc<WatchedStore>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) config: Arc<SessionConfig>,
+}
+
+/// One request on its way: between its beginning and [`Visit::finish`] anything may happen elsewhere.
+pub(crate) struct Visit {
+    slot: SessionSlot,
+    headers: HeaderMap,
+}
+
+/// What keeps the cookie, as a browser does.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Browser {
+    pub(crate) cookie: Option<String>,
+}
+
+impl App {
+    pub(crate) fn new() -> Self {
+        Self::with(|config| config)
+    }
+
+    /// Sessions end an hour after their last use and a day after their beginning, unless `change` says otherwise.
+    pub(crate) fn with(change: impl FnOnce(SessionConfig) -> SessionConfig) -> Self {
+        let start = Timestamp::from_unix_millis(1_767_268_800_000).expect("a date of our time is in range");
+        let clock = Arc::new(ManualClock::new(start));
+        let store = Arc::new(WatchedStore::new(MemoryStore::new().with_clock(clock.clone())));
+        let secrets = Secrets::new([SECRET]).expect("the secret is long enough");
+        let expiry = Expiry::idle_and_absolute(HOUR, 24 * HOUR).expect("not zero");
+        let config = SessionConfig::new(store.clone(), secrets).with_clock(clock.clone()).with_expiry(expiry);
+        Self { store, clock, config: Arc::new(change(config)) }
+    }
+
+    pub(crate) fn visit(&self, browser: &Browser) -> Visit {
+        let cookie = browser.cookie.as_deref().map(|cookie| format!("{}={cookie}", self.cookie_name()));
+        self.visit_with(cookie.as_slice())
+    }
+
+    /// Begins a request with these `Cookie` headers.
+    pub(crate) fn visit_with(&self, cookies: &[impl AsRef<str>]) -> Visit {
+        let mut headers = HeaderMap::new();
+        for cookie in cookies {
+            headers.append(header::COOKIE, cookie.as_ref().parse().expect("the test's cookie is a header"));
+        }
+        Visit { slot: SessionSlot::new(self.config.clone()), headers }
+    }
+
+    pub(crate) fn cookie_name(&self) -> &'static str {
+        "__Host-session"
+    }
+
+    /// Does one whole request.
+    pub(crate) async fn request(&self, browser: &mut Browser, handler: impl AsyncFnOnce(&Session)) -> Response<String> {
+        let visit = self.visit(browser);
+        handler(&visit.open().await).await;
+        let response = visit.finish().await;
+        browser.learn(&response);
+        response
+    }
+
+    /// Makes a browser that has a session with `n` set to 0.
+    pub(crate) async fn browser(&self) -> Browser {
+        let mut browser = Browser::default();
+        self.request(&mut browser, async |session| session.set("n", &0).expect("a number is JSON")).await;
+        browser
+    }
+
+    /// Reads one value as a request of this browser sees it now.
+    pub(crate) async fn value(&self, browser: &Browser, name: &str) -> Option<serde_json::Value> {
+        self.visit(browser).open().await.get(name).expect("every value is JSON")
+    }
+
+    pub(crate) async fn is_live(&self, key: &SessionKey) -> bool {
+        self.store.inner.load(key).await.expect("the memory store works").is_some()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+impl Visit {
+    pub(crate) async fn open(&self) -> Session {
+        self.try_open().await.expect("the store works")
+    }
+
+    pub(crate) async fn try_open(&self) -> Result<Session, Error> {
+        self.slot.open(&self.headers).await
+    }
+
+    /// Ends the request as a layer does, with the headers that the commit adds or with an error's response.
+    pub(crate) async fn finish(&self) -> Response<String> {
+        self.finish_with(HeaderMap::new()).await
+    }
+
+    pub(crate) async fn finish_with(&self, headers: HeaderMap) -> Response<String> {
+        let mut response = Response::new(String::new());
+        *response.headers_mut() = headers;
+        match self.slot.commit().await {
+            Ok(headers) => headers.apply(response.headers_mut()),
+            Err(error) => response = error.to_response(),
+        }
+        response
+    }
+}
+
+impl Browser {
+    pub(crate) fn learn<B>(&mut self, response: &Response<B>) {
+        if let Some((value, attributes)) = set_cookie(response) {
+            self.cookie = (!attributes.contains("Max-Age=0")).then_some(value);
+        }
+    }
+}
+
+/// Returns the value and the attributes of the session's `Set-Cookie`.
+pub(crate) fn set_cookie<B>(response: &Response<B>) -> Option<(String, String)> {
+    let lines = response.headers().get_all(header::SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let ours: Vec<_> = lines.filter_map(|line| line.strip_prefix("__Host-session=")).collect();
+    assert!(ours.len() <= 1, "one Set-Cookie per name");
+    let (value, attributes) = ours.first()?.split_once(';')?;
+    Some((value.into(), attributes.trim_start().into()))
+}
+
+pub(crate) fn assert_unavailable<B>(response: &Response<B>) {
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(response.headers().contains_key(header::RETRY_AFTER));
+    assert!(!response.headers().contains_key(header::SET_COOKIE));
+    assert_eq!(response.headers().get(header::CACHE_CONTROL), Some(&HeaderValue::from_static("no-store")));
+}
+
+pub(crate) fn owner(name: &str) -> OwnerId {
+    OwnerId::parse(name).expect("the test's owner is short")
+}
+
+/// The memory store, with its calls listed, a switch for an outage, and a pause before every call if wanted.
+pub(crate) struct WatchedStore {
+    pub(crate) inner: MemoryStore,
+    calls: Mutex<Vec<&'static str>>,
+    is_down: AtomicBool,
+    yields: AtomicBool,
+}
+
+impl WatchedStore {
+    fn new(inner: MemoryStore) -> Self {
+        Self { inner, calls: Mutex::default(), is_down: AtomicBool::new(false), yields: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn set_down(&self, is_down: bool) {
+        self.is_down.store(is_down, Ordering::Relaxed);
+    }
+
+    /// Lets other tasks run before every call.
+    pub(crate) fn yield_before_calls(&self) {
+        self.yields.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns the calls since the last time that this was asked.
+    pub(crate) fn calls(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.calls.lock().expect("no test panics under this lock"))
+    }
+
+    async fn enter(&self, call: &'static str) -> StoreResult<()> {
+        self.calls.lock().expect("no test panics under this lock").push(call);
+        if self.yields.load(Ordering::Relaxed) {
+            tokio::task::yield_now().await;
+        }
+        if self.is_down.load(Ordering::Relaxed) { Err(StoreError::unavailable("switched off")) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl SessionStore for WatchedStore {
+    async fn create(&self, key: &SessionKey, record: &Record) -> StoreResult<Revision> {
+        self.enter("create").await?;
+        self.inner.create(key, record).await
+    }
+
+    async fn load(&self, key: &SessionKey) -> StoreResult<Option<(Record, Revision)>> {
+        self.enter("load").await?;
+        self.inner.load(key).await
+    }
+
+    async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> StoreResult<Revision> {
+        self.enter("update").await?;
+        self.inner.update(key, expected, record).await
+    }
+
+    async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> StoreResult<()> {
+        self.enter("touch").await?;
+        self.inner.touch(key, expires_at).await
+    }
+
+    async fn rotate(
+        &self,
+        old: &SessionKey,
+        expected: Revision,
+        new: &SessionKey,
+        record: &Record,
+    ) -> StoreResult<Revision> {
+        self.enter("rotate").await?;
+        self.inner.rotate(old, expected, new, record).await
+    }
+
+    async fn delete(&self, key: &SessionKey) -> StoreResult<bool> {
+        self.enter("delete").await?;
+        self.inner.delete(key).await
+    }
+
+    async fn delete_expired(&self, limit: u32) -> StoreResult<u32> {
+        self.enter("delete_expired").await?;
+        self.inner.delete_expired(limit).await
+    }
+}
