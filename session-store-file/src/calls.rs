@@ -31,7 +31,7 @@ impl Disk {
         let name = RecordName::of(key);
         let bytes = match files::find(&self.layout.record(&name), Access::Read).map_err(from_io)? {
             Found::File(mut file, length) if length <= READ_AT_ONCE => {
-                files::read_at(&mut file, 0, length).map_err(from_io)?
+                files::read(&mut file, length).map_err(from_io)?
             }
             Found::File(..) => return self.load_locked(&name),
             Found::Foreign => return Err(Damage::NotAFile.into()),

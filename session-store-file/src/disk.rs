@@ -125,8 +125,10 @@ impl Disk {
     }
 }
 
+/// Reads the head of a record; the first one of a file that was just opened.
 fn read_head(file: &mut File, start: u64) -> Result<Head> {
     let length = u64::try_from(MAX_HEAD_LENGTH).unwrap_or(u64::MAX);
-    let bytes = files::read_at(file, start, length).map_err(from_io)?;
+    let bytes = if start == 0 { files::read(file, length) } else { files::read_at(file, start, length) };
+    let bytes = bytes.map_err(from_io)?;
     Ok(Head::parse(&bytes)?)
 }

@@ -41,10 +41,13 @@ pub(crate) fn find(path: &Path, access: Access) -> io::Result<Found> {
 
 /// Reads up to `length` bytes from `offset` on.
 pub(crate) fn read_at(file: &mut File, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+    file.seek(SeekFrom::Start(offset))?;
+    read(file, length)
+}
+
+/// Reads up to `length` bytes of a file that was just opened.
+pub(crate) fn read(file: &mut File, length: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-    if offset > 0 {
-        file.seek(SeekFrom::Start(offset))?;
-    }
     file.take(length).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

@@ -51,7 +51,7 @@ impl Disk {
             Found::Nothing => Ok(()),
             Found::Foreign => Err(Error::backend(Unfit::Version)),
             Found::File(mut file, length) => {
-                let text = files::read_at(&mut file, 0, length.min(100)).map_err(from_io)?;
+                let text = files::read(&mut file, length.min(100)).map_err(from_io)?;
                 if text == VERSION.as_bytes() { Ok(()) } else { Err(Error::backend(Unfit::Version)) }
             }
         }

@@ -1,0 +1,22 @@
+//! A test that runs itself again in a process of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const FOLDER: &str = "SESSION_STORE_FILE_TEST_FOLDER";
+const WORDS: &str = "SESSION_STORE_FILE_TEST_WORDS";
+
+/// What a child process was told: the store's folder and what else its test needs. `None` in the first process.
+pub(crate) fn role() -> Option<(PathBuf, String)> {
+    Some((PathBuf::from(std::env::var_os(FOLDER)?), std::env::var(WORDS).ok()?))
+}
+
+/// Makes a command that runs one test of this program as a child.
+pub(crate) fn command(program: &[&str], test: &str, folder: &Path, words: &str) -> Command {
+    let this = std::env::current_exe().expect("a test program knows its path");
+    let mut words_of_command = program.iter().map(|word| Path::new(*word).to_owned()).chain([this]);
+    let mut command = Command::new(words_of_command.next().expect("this program at least"));
+    command.args(words_of_command).args([test, "--exact", "--nocapture", "--include-ignored"]);
+    command.env(FOLDER, folder).env(WORDS, words);
+    command
+}
