@@ -6,6 +6,9 @@ use session_core::SessionKey;
 
 use crate::Error;
 
+/// The target of all events, whatever module they come from.
+const TARGET: &str = "session_http";
+
 /// Why a stored session was ended by a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
@@ -27,40 +30,40 @@ impl fmt::Display for Reason {
 }
 
 pub(crate) fn created(key: &SessionKey) {
-    tracing::info!(%key, "session created");
+    tracing::info!(target: TARGET, %key, "session created");
 }
 
 pub(crate) fn rotated(old: &SessionKey, key: &SessionKey) {
-    tracing::info!(%old, %key, "session rotated");
+    tracing::info!(target: TARGET, %old, %key, "session rotated");
 }
 
 pub(crate) fn destroyed(key: &SessionKey, reason: Reason) {
-    tracing::info!(%key, %reason, "session destroyed");
+    tracing::info!(target: TARGET, %key, %reason, "session destroyed");
 }
 
 /// The store does not tell an expired session from one that never was.
 pub(crate) fn unknown_id(key: &SessionKey) {
-    tracing::info!(%key, "session expired or unknown");
+    tracing::info!(target: TARGET, %key, "session expired or unknown");
 }
 
 pub(crate) fn bad_signature() {
-    tracing::warn!("session cookie refused: bad signature");
+    tracing::warn!(target: TARGET, "session cookie refused: bad signature");
 }
 
 pub(crate) fn duplicate_cookie() {
-    tracing::warn!("session cookie refused: sent more than once");
+    tracing::warn!(target: TARGET, "session cookie refused: sent more than once");
 }
 
 pub(crate) fn conflict_merged(key: &SessionKey, conflicts: u32) {
-    tracing::debug!(%key, conflicts, "session changes merged with those of other requests");
+    tracing::debug!(target: TARGET, %key, conflicts, "session changes merged with those of other requests");
 }
 
 pub(crate) fn gone_at_commit(key: &SessionKey) {
-    tracing::warn!(%key, "session gone at commit: its changes are dropped");
+    tracing::warn!(target: TARGET, %key, "session gone at commit: its changes are dropped");
 }
 
 pub(crate) fn not_committed() {
-    tracing::warn!("session changes dropped: nothing committed them");
+    tracing::warn!(target: TARGET, "session changes dropped: nothing committed them");
 }
 
 pub(crate) fn load_failed(error: &Error) {
@@ -81,8 +84,8 @@ fn failed(error: &Error, what: &'static str) {
     match error {
         Error::Store(Unavailable(cause) | Backend(cause)) => {
             let cause: &(dyn std::error::Error + 'static) = &**cause;
-            tracing::error!(error = %message, cause, "{what}");
+            tracing::error!(target: TARGET, error = %message, cause, "{what}");
         }
-        _ => tracing::error!(error = %message, "{what}"),
+        _ => tracing::error!(target: TARGET, error = %message, "{what}"),
     }
 }

@@ -103,9 +103,9 @@ async fn a2_a_slow_request_does_not_undo_a_logout() {
         app.request(&mut browser, async |session| session.logout()).await;
         assert_eq!(browser, Browser::default());
         if write {
-            session.set("n", &9).expect("a number is JSON")
+            session.set("n", &9).expect("a number is JSON");
         } else {
-            session.touch()
+            session.touch();
         }
         app.clock.advance(MINUTE);
         let response = slow.finish().await;

@@ -40,7 +40,8 @@ async fn nothing_is_stored_until_something_is_set() {
 async fn each_request_makes_the_fewest_calls() {
     let app = App::new();
     let mut browser = app.browser().await;
-    let requests: [(fn(&Session), &[&str]); 6] = [
+    type Request = (fn(&Session), &'static [&'static str]);
+    let requests: [Request; 6] = [
         (|session| assert_eq!(session.get("n").ok().flatten(), Some(0)), &["load"]),
         (|session| session.set("n", &0).expect("a number is JSON"), &["load"]),
         (|session| session.set("n", &1).expect("a number is JSON"), &["load", "update"]),
