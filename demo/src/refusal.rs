@@ -1,6 +1,5 @@
 //! What a person sees when a request is refused.
 
-use axum::body::HttpBody as _;
 use axum::extract::rejection::FormRejection;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -57,22 +56,53 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Gives a page to a failure that has none: the session layer answers for a store that is away without a word.
+/// Gives a page to a failure that has none: the session layer answers for a store that is away without a word,
+/// and so without a content type.
 pub(crate) async fn explain(response: Response) -> Response {
     let status = response.status();
-    if !status.is_server_error() || !response.body().is_end_stream() {
+    if !status.is_server_error() || response.headers().contains_key(header::CONTENT_TYPE) {
         return response;
     }
-    let mut explained =
-        written(status, "The sessions cannot be reached just now. Nothing was changed. Try again in a moment.");
-    let own = explained.headers().get(header::CONTENT_TYPE).cloned();
-    explained.headers_mut().extend(response.headers().clone());
-    explained.headers_mut().remove(header::CONTENT_LENGTH);
-    explained.headers_mut().extend(own.map(|own| (header::CONTENT_TYPE, own)));
-    explained
+    let message = "The sessions cannot be reached just now. Try again in a moment.";
+    let (mut explained, body) = written(status, message).into_parts();
+    let (told, _) = response.into_parts();
+    for (name, value) in told.headers.iter().filter(|(name, _)| *name != header::CONTENT_LENGTH) {
+        explained.headers.insert(name, value.clone());
+    }
+    Response::from_parts(explained, body)
 }
 
 fn written(status: StatusCode, message: &str) -> Response {
     let title = status.canonical_reason().unwrap_or("Refused");
     (status, page::refusal(status.as_u16(), title, message)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+
+    use super::*;
+
+    async fn text(response: Response) -> String {
+        let bytes = to_bytes(response.into_body(), 100_000).await.expect("the body is in memory");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    #[tokio::test]
+    async fn an_outage_without_words_gets_a_page_and_keeps_its_headers() {
+        let outage = session_http::Error::Store(session_core::Error::unavailable("no answer"));
+        let response = explain(outage.to_response::<Body>()).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(response.headers().contains_key(header::RETRY_AFTER));
+        assert!(response.headers()[header::CONTENT_TYPE].as_bytes().starts_with(b"text/html"));
+        assert!(text(response).await.contains("cannot be reached just now"));
+    }
+
+    #[tokio::test]
+    async fn what_has_words_keeps_them() {
+        let response = explain((StatusCode::BAD_GATEWAY, "words").into_response()).await;
+        assert_eq!(text(response).await, "words");
+        let response = explain(StatusCode::NO_CONTENT.into_response()).await;
+        assert_eq!(text(response).await, "");
+    }
 }

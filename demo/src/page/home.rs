@@ -157,8 +157,8 @@ fn stored(view: &Home<'_>) -> Markup {
                     pre tabindex="0" aria-label="The data of the session as JSON" { (pretty(record.data.as_str())) }
                 }
                 p.hint {
-                    "The id in your cookie is nowhere in it. The key is a SHA-256 of the id: whoever steals this record "
-                    "cannot log in with it."
+                    "The id in your cookie is nowhere in it. The key is derived from the id by SHA-256: whoever steals this "
+                    "record cannot log in with it."
                 }
             } @else {
                 p.empty { "Nothing. A visitor who only looks costs no record, and gets no cookie." }

@@ -84,7 +84,7 @@ fn a_signal_ends_it_cleanly() {
 fn on_other_addresses_the_cookie_is_secure_and_that_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start_on(command().arg("--store").arg(sqlite(folder.path())), "0.0.0.0:0");
-    assert!(server.log().contains("HTTPS"), "{}", server.log());
+    server.wait_for_log("HTTPS");
     let answer = server.client().post("/login", &[("user", "ada")]);
     let cookie = answer.set_cookie().unwrap();
     assert!(cookie.starts_with("__Host-") && cookie.contains("; Secure"), "{cookie}");
