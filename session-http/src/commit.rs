@@ -22,8 +22,9 @@ impl Session {
     ///
     /// [`Error::Gone`] says that the session was ended by another request; the changes are dropped. After the response
     /// has been sent it still stores changes of the data, but what needs another cookie is refused with
-    /// [`Error::HeadSent`]. After any other error the changes are still there and it may be called again. The cookie of a session
-    /// that this created or rotated is sent with the response, unless the response fails.
+    /// [`Error::HeadSent`]. After any other error the changes are still there and it may be called again; if the store did
+    /// write and its answer was lost, that makes them a second time. The cookie of a session that this created or rotated is
+    /// sent with the response, unless the response fails.
     pub async fn save(&self) -> Result<(), Error> {
         let _taken = self.0.turn.take().await;
         match self.0.settle().await? {
@@ -89,6 +90,10 @@ impl Shared {
                 }
                 Err(error) => error,
             };
+            if let Error::Store(session_core::Error::AlreadyExists) = refusal {
+                // Two random ids met; the next attempt makes another one.
+                continue;
+            }
             let Line::Stored(stored) = &plan.line else { return Err(refusal) };
             let key = stored.key.clone();
             let is_gone = match refusal {
@@ -97,8 +102,6 @@ impl Shared {
                     !self.reload(&mut plan).await?
                 }
                 Error::Store(session_core::Error::NotFound) => true,
-                // Two random ids met; the next attempt makes another one.
-                Error::Store(session_core::Error::AlreadyExists) => false,
                 other => return Err(other),
             };
             if is_gone && plan.wishes.owner.is_some() {
