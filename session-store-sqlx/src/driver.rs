@@ -20,24 +20,16 @@ pub trait Driver: Database {
     #[doc(hidden)]
     fn bind(arguments: &mut Self::Arguments, value: Value<'_>) -> Result<(), BoxDynError>;
 
-    /// Runs a statement to its very end and returns its rows.
+    /// Runs a text of one or more statements to its very end, and returns what each of them answers.
     ///
     /// To the end also when one row is all there can be: a driver that stops at the first row may end the statement
     /// afterwards, and lose the error if what it wrote could not be committed.
     #[doc(hidden)]
-    fn fetch(
+    fn run(
         connection: &mut Self::Connection,
         sql: SqlStr,
         arguments: Self::Arguments,
-    ) -> impl Future<Output = sqlx::Result<Vec<Self::Row>>> + Send;
-
-    /// Runs a statement and returns how many rows it changed.
-    #[doc(hidden)]
-    fn execute(
-        connection: &mut Self::Connection,
-        sql: SqlStr,
-        arguments: Self::Arguments,
-    ) -> impl Future<Output = sqlx::Result<u64>> + Send;
+    ) -> impl Future<Output = sqlx::Result<Vec<Answer<Self::Row>>>> + Send;
 
     /// Reads a text.
     #[doc(hidden)]
@@ -56,15 +48,43 @@ pub trait Driver: Database {
 #[derive(Debug, Clone, Copy)]
 pub struct DialectRef(pub(crate) &'static Dialect);
 
-/// Binds the values of a call to a statement.
-pub(crate) fn arguments<DB: Driver>(
+/// What one statement answers.
+#[derive(Debug)]
+pub struct Answer<R> {
+    /// The rows that it returns.
+    pub rows: Vec<R>,
+    /// How many rows it changed.
+    pub changed: u64,
+}
+
+impl<R> Default for Answer<R> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), changed: 0 }
+    }
+}
+
+/// Binds the values of a call to a statement, after those of the calls before it.
+pub(crate) fn bind<DB: Driver>(
+    arguments: &mut DB::Arguments,
     statement: &Statement,
     values: &Values,
     now: Timestamp,
-) -> sqlx::Result<DB::Arguments> {
-    let mut arguments = DB::Arguments::default();
+) -> sqlx::Result<()> {
     for param in &*statement.params {
-        DB::bind(&mut arguments, values.value(*param, now)).map_err(sqlx::Error::Encode)?;
+        DB::bind(arguments, values.value(*param, now)).map_err(sqlx::Error::Encode)?;
     }
-    Ok(arguments)
+    Ok(())
+}
+
+/// Runs one statement.
+pub(crate) async fn run_one<DB: Driver>(
+    connection: &mut DB::Connection,
+    statement: &Statement,
+    values: &Values,
+    now: Timestamp,
+) -> sqlx::Result<Answer<DB::Row>> {
+    let mut arguments = DB::Arguments::default();
+    bind::<DB>(&mut arguments, statement, values, now)?;
+    let mut answers = DB::run(connection, statement.sql(), arguments).await?;
+    Ok(answers.pop().unwrap_or_default())
 }

@@ -44,13 +44,13 @@ impl<DB: SqlDatabase> SessionIndex for SqlStore<DB> {
         let values = Values { key: except.cloned(), ..Values::owned_by(Scope::Owner(owner)) };
         let outcome = self.write(vec![self.statements().delete_owned.clone()], values).await?;
         // A row that cannot be read is gone too, and was not live.
-        let live = outcome.rows.iter().filter(|row| row::is_live::<DB>(row, outcome.now).unwrap_or(false));
+        let live = outcome.answer.rows.iter().filter(|row| row::is_live::<DB>(row, outcome.now).unwrap_or(false));
         Ok(live.count() as u64)
     }
 
     async fn clear(&self) -> Result<u64> {
         let statements = vec![self.statements().count.clone(), self.statements().delete_all.clone()];
         let outcome = self.write(statements, Values::default()).await?;
-        outcome.rows.first().map_or(Ok(0), row::count::<DB>)
+        outcome.answer.rows.first().map_or(Ok(0), row::count::<DB>)
     }
 }

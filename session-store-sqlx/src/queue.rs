@@ -7,10 +7,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use session_core::{Clock, Error, Result, Timestamp};
-use sqlx::{Connection, Pool, SqlSafeStr};
+use sqlx::pool::PoolConnection;
+use sqlx::{ConnectOptions, Connection, Pool, SqlSafeStr};
 use tokio::sync::oneshot;
 
-use crate::driver::{Driver, arguments};
+use crate::driver::{Answer, Driver, bind, run_one};
 use crate::error::{is_outage, shared_refusal};
 use crate::statement::{Statement, Values};
 
@@ -26,20 +27,35 @@ pub(crate) struct Work {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
+impl Work {
+    fn is_same_statement(&self, other: &Self) -> bool {
+        match (&*self.statements, &*other.statements) {
+            ([one], [other]) => one.is_same(other),
+            _ => false,
+        }
+    }
+}
+
 /// What came of it.
 #[derive(Debug)]
 pub(crate) struct Outcome<R> {
-    /// The rows that the statements returned.
-    pub(crate) rows: Vec<R>,
-    /// How many rows the last statement that returns none has changed.
-    pub(crate) changed: u64,
+    /// What the statement answered, the first one if there are several.
+    pub(crate) answer: Answer<R>,
     /// The time by which the statements decided.
     pub(crate) now: Timestamp,
 }
 
+/// Where the connection that writes comes from.
+pub(crate) enum Source<DB: Driver> {
+    /// A pool of the application's own, which gets it back whenever nothing is to be written.
+    Pool(Pool<DB>),
+    /// Nobody else uses it, so it is opened once and kept.
+    Own(Box<<DB::Connection as Connection>::Options>),
+}
+
 /// The line of calls that write, in front of one connection.
 pub(crate) struct WriteQueue<DB: Driver> {
-    pool: Pool<DB>,
+    source: Source<DB>,
     line: Mutex<Line<DB>>,
 }
 
@@ -47,6 +63,9 @@ struct Line<DB: Driver> {
     waiting: Vec<Call<DB>>,
     /// Whether a task is there that will come to what is waiting.
     has_writer: bool,
+    /// The connection that is kept between one writer and the next.
+    kept: Option<DB::Connection>,
+    is_closed: bool,
 }
 
 struct Call<DB: Driver> {
@@ -62,12 +81,24 @@ impl<DB: Driver> Call<DB> {
 }
 
 impl<DB: Driver> WriteQueue<DB> {
-    pub(crate) fn new(pool: Pool<DB>) -> Self {
-        Self { pool, line: Mutex::new(Line { waiting: Vec::new(), has_writer: false }) }
+    pub(crate) fn new(source: Source<DB>) -> Self {
+        let line = Line { waiting: Vec::new(), has_writer: false, kept: None, is_closed: false };
+        Self { source, line: Mutex::new(line) }
     }
 
-    pub(crate) fn pool(&self) -> &Pool<DB> {
-        &self.pool
+    /// Closes the connection. What is being written is written first.
+    pub(crate) async fn close(&self) {
+        let kept = {
+            let mut line = self.line();
+            line.is_closed = true;
+            line.kept.take()
+        };
+        match (&self.source, kept) {
+            (Source::Pool(pool), _) => pool.close().await,
+            // A connection that cannot say good-bye is gone as well.
+            (Source::Own(_), Some(connection)) => drop(connection.close().await),
+            (Source::Own(_), None) => {}
+        }
     }
 
     /// Has the work done and waits for its outcome, which is committed when it arrives.
@@ -97,12 +128,49 @@ impl<DB: Driver> WriteQueue<DB> {
     }
 
     /// Takes the next calls that somebody still waits for, or ends the writer's time if there are none.
-    fn next_batch(&self) -> Vec<Call<DB>> {
+    fn next_batch(&self, connection: &mut Option<Held<DB>>) -> Vec<Call<DB>> {
         let mut line = self.line();
         line.waiting.retain(|call| !call.answer.is_closed());
         let size = line.waiting.len().min(LARGEST_BATCH);
-        line.has_writer = size > 0;
+        if size == 0 {
+            line.has_writer = false;
+            if let (false, Some(Held::Own(own))) = (line.is_closed, connection.take()) {
+                line.kept = Some(own);
+            }
+        }
         line.waiting.drain(..size).collect()
+    }
+
+    async fn connect(&self) -> sqlx::Result<Held<DB>> {
+        match &self.source {
+            Source::Pool(pool) => pool.acquire().await.map(Held::Pooled),
+            Source::Own(options) => {
+                let (kept, is_closed) = {
+                    let mut line = self.line();
+                    (line.kept.take(), line.is_closed)
+                };
+                match kept {
+                    Some(connection) => Ok(Held::Own(connection)),
+                    None if is_closed => Err(sqlx::Error::PoolClosed),
+                    None => options.connect().await.map(Held::Own),
+                }
+            }
+        }
+    }
+}
+
+/// The connection of a writer.
+enum Held<DB: Driver> {
+    Pooled(PoolConnection<DB>),
+    Own(DB::Connection),
+}
+
+impl<DB: Driver> Held<DB> {
+    fn connection(&mut self) -> &mut DB::Connection {
+        match self {
+            Self::Pooled(connection) => connection,
+            Self::Own(connection) => connection,
+        }
     }
 }
 
@@ -114,21 +182,26 @@ struct Writer<DB: Driver> {
 
 impl<DB: Driver> Writer<DB> {
     async fn run(mut self) {
-        let mut connection = match self.queue.pool.acquire().await {
-            Ok(connection) => connection,
-            Err(error) => {
-                let waiting = self.queue.give_up();
-                self.has_ended = true;
-                return refuse_all(waiting, error);
-            }
-        };
+        let mut held = None;
         loop {
-            let batch = self.queue.next_batch();
+            let batch = self.queue.next_batch(&mut held);
             if batch.is_empty() {
                 self.has_ended = true;
                 return;
             }
-            write_batch(&mut *connection, batch).await;
+            let mut connected = match held.take() {
+                Some(connected) => connected,
+                None => match self.queue.connect().await {
+                    Ok(connected) => connected,
+                    Err(error) => {
+                        refuse_all(batch, error);
+                        continue;
+                    }
+                },
+            };
+            if write_batch(connected.connection(), batch).await {
+                held = Some(connected);
+            }
         }
     }
 }
@@ -142,24 +215,36 @@ impl<DB: Driver> Drop for Writer<DB> {
     }
 }
 
-/// Writes some calls together and answers them.
-async fn write_batch<DB: Driver>(connection: &mut DB::Connection, batch: Vec<Call<DB>>) {
+/// Writes some calls together, answers them, and says whether the connection is still good.
+async fn write_batch<DB: Driver>(connection: &mut DB::Connection, mut batch: Vec<Call<DB>>) -> bool {
+    // All of them are under way, so any order is right; this one brings those together that can be done at once.
+    batch.sort_by_key(|call| call.work.statements.first().map(Statement::address));
     match write_together::<DB>(connection, &batch).await {
         Ok(outcomes) => {
             for (call, outcome) in batch.into_iter().zip(outcomes) {
                 call.answer(Ok(outcome));
             }
+            true
         }
         // In an outage each call alone would meet the same, after the same wait.
-        Err(error) if batch.len() == 1 || is_outage::<DB>(&error) => refuse_all(batch, error),
+        Err(error) if batch.len() == 1 || is_outage::<DB>(&error) => {
+            let is_good = !is_outage::<DB>(&error);
+            refuse_all(batch, error);
+            is_good
+        }
         // The fault of one of them, and nothing is written yet. The others must not suffer for it.
         Err(_) => {
+            let mut is_good = true;
             for call in batch {
                 match write_together::<DB>(connection, std::slice::from_ref(&call)).await {
                     Ok(mut outcomes) => call.answer(outcomes.pop().ok_or_else(|| Error::backend("no outcome"))),
-                    Err(error) => refuse_all(vec![call], error),
+                    Err(error) => {
+                        is_good &= !is_outage::<DB>(&error);
+                        refuse_all(vec![call], error);
+                    }
                 }
             }
+            is_good
         }
     }
 }
@@ -169,33 +254,61 @@ async fn write_together<DB: Driver>(
     connection: &mut DB::Connection,
     batch: &[Call<DB>],
 ) -> sqlx::Result<Vec<Outcome<DB::Row>>> {
+    if let [call] = batch
+        && call.work.statements.len() == 1
+    {
+        return write_same::<DB>(connection, batch).await;
+    }
     let mut outcomes = Vec::with_capacity(batch.len());
-    match batch {
-        [call] if call.work.statements.len() == 1 => outcomes.push(write::<DB>(connection, &call.work).await?),
-        _ => {
-            let mut transaction = connection.begin_with(DB::dialect().0.begin.into_sql_str()).await?;
-            for call in batch {
-                outcomes.push(write::<DB>(&mut transaction, &call.work).await?);
+    let mut transaction = connection.begin_with(DB::dialect().0.begin.into_sql_str()).await?;
+    for calls in batch.chunk_by(|one, other| one.work.is_same_statement(&other.work)) {
+        match calls {
+            [call] if call.work.statements.len() > 1 => {
+                outcomes.push(write_steps::<DB>(&mut transaction, &call.work).await?);
             }
-            transaction.commit().await?;
+            _ => outcomes.extend(write_same::<DB>(&mut transaction, calls).await?),
         }
+    }
+    transaction.commit().await?;
+    Ok(outcomes)
+}
+
+/// Writes calls of one and the same statement, several on each way to the database.
+async fn write_same<DB: Driver>(
+    connection: &mut DB::Connection,
+    mut calls: &[Call<DB>],
+) -> sqlx::Result<Vec<Outcome<DB::Row>>> {
+    let mut outcomes = Vec::with_capacity(calls.len());
+    while let Some(statement) = calls.first().and_then(|call| call.work.statements.first()) {
+        let (text, count) = statement.block(calls.len());
+        let (block, rest) = calls.split_at(count);
+        let mut arguments = DB::Arguments::default();
+        let mut times = Vec::with_capacity(count);
+        for Call { work, .. } in block {
+            // As late as possible: a call that waited for its turn would else revive what others have seen expired.
+            let now = work.clock.now();
+            bind::<DB>(&mut arguments, statement, &work.values, now)?;
+            times.push(now);
+        }
+        let answers = DB::run(connection, text, arguments).await?;
+        if answers.len() != count {
+            return Err(sqlx::Error::Protocol("a statement was not answered".to_owned()));
+        }
+        outcomes.extend(answers.into_iter().zip(times).map(|(answer, now)| Outcome { answer, now }));
+        calls = rest;
     }
     Ok(outcomes)
 }
 
-async fn write<DB: Driver>(connection: &mut DB::Connection, work: &Work) -> sqlx::Result<Outcome<DB::Row>> {
-    // As late as possible: a call that waited for its turn would else revive what others have seen expired.
+/// Writes the statements of one call; what the first one answers is the outcome.
+async fn write_steps<DB: Driver>(connection: &mut DB::Connection, work: &Work) -> sqlx::Result<Outcome<DB::Row>> {
     let now = work.clock.now();
-    let mut outcome = Outcome { rows: Vec::new(), changed: 0, now };
+    let mut first = None;
     for statement in &work.statements {
-        let arguments = arguments::<DB>(statement, &work.values, now)?;
-        if statement.has_rows {
-            outcome.rows = DB::fetch(connection, statement.sql.clone(), arguments).await?;
-        } else {
-            outcome.changed = DB::execute(connection, statement.sql.clone(), arguments).await?;
-        }
+        let answer = run_one::<DB>(connection, statement, &work.values, now).await?;
+        first.get_or_insert(answer);
     }
-    Ok(outcome)
+    Ok(Outcome { answer: first.unwrap_or_default(), now })
 }
 
 fn refuse_all<DB: Driver>(calls: Vec<Call<DB>>, error: sqlx::Error) {

@@ -1,5 +1,6 @@
 //! SQLite: the driver, and the way to open a file that suits sessions.
 
+use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -8,11 +9,12 @@ use session_core::{Error, Result};
 use sqlx::error::{BoxDynError, DatabaseError};
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteSynchronous};
-use sqlx::{Arguments, ConnectOptions, Connection, Row, SqlStr, Sqlite, SqlitePool};
+use sqlx::{Arguments, ConnectOptions, Connection, Either, Executor, Row, SqlStr, Sqlite, SqlitePool};
 
 use crate::dialect::SQLITE;
-use crate::driver::{DialectRef, Driver, SqlDatabase};
+use crate::driver::{Answer, DialectRef, Driver, SqlDatabase};
 use crate::error::refusal;
+use crate::queue::Source;
 use crate::statement::Value;
 use crate::store::SqlStore;
 
@@ -26,7 +28,7 @@ impl SqlStore<Sqlite> {
     /// WAL mode, or readers and the writer wait for each other too, and do not hand in a pool of `:memory:` databases with
     /// more than one connection: each would be a database of its own.
     pub fn new(pool: SqlitePool) -> Self {
-        Self::with_pools(pool.clone(), pool)
+        Self::with_source(pool.clone(), Source::Pool(pool))
     }
 
     /// Opens, or creates, a file as [`SqliteOptions::new`] describes: a path, or an URL such as `sqlite://sessions.db`.
@@ -108,23 +110,28 @@ impl SqliteOptions {
     ///
     /// Refuses with [`Unavailable`](Error::Unavailable) what the system does not let it open or write.
     pub async fn open(self) -> Result<SqliteStore> {
-        let writer = self.connection.busy_timeout(self.busy_timeout);
+        // The writer's rows are few and small, and must not stop it until somebody has taken the first.
+        let writer = self.connection.busy_timeout(self.busy_timeout).row_buffer_size(256);
+        let writer = TUNING.into_iter().fold(writer, |options, (pragma, value)| options.pragma(pragma, value));
         create_private_file(writer.get_filename());
         switch_to_wal(&writer, self.busy_timeout).await?;
         let reader = writer.clone().pragma("query_only", "ON");
-        let pool = |connections, options| {
-            PoolOptions::new()
-                .max_connections(connections)
-                // A file does not go away, so nothing is asked of a connection before it is used, and none grows old.
-                .test_before_acquire(false)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .acquire_timeout(self.busy_timeout)
-                .connect_lazy_with(options)
-        };
-        Ok(SqlStore::with_pools(pool(self.readers, reader), pool(1, writer)))
+        let readers = PoolOptions::new()
+            .max_connections(self.readers)
+            // A file does not go away, so nothing is asked of a connection before it is used, and none grows old.
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .acquire_timeout(self.busy_timeout)
+            .connect_lazy_with(reader);
+        Ok(SqlStore::with_source(readers, Source::Own(Box::new(writer))))
     }
 }
+
+/// Settings of each connection. Sessions are written at random places, so a page is often written again soon: the
+/// log is brought into the database after 4000 pages and not after 1000, and cut down again when it grew beyond 64 MiB.
+const TUNING: [(&str, &str); 3] =
+    [("cache_size", "-16384"), ("wal_autocheckpoint", "4000"), ("journal_size_limit", "67108864")];
 
 /// Creates the database's file, readable by its owner only, before SQLite would create it for everybody.
 ///
@@ -199,16 +206,23 @@ impl Driver for Sqlite {
         }
     }
 
-    async fn fetch(
+    async fn run(
         connection: &mut SqliteConnection,
         sql: SqlStr,
         arguments: SqliteArguments,
-    ) -> sqlx::Result<Vec<SqliteRow>> {
-        sqlx::query_with(sql, arguments).fetch_all(connection).await
-    }
-
-    async fn execute(connection: &mut SqliteConnection, sql: SqlStr, arguments: SqliteArguments) -> sqlx::Result<u64> {
-        Ok(sqlx::query_with(sql, arguments).execute(connection).await?.rows_affected())
+    ) -> sqlx::Result<Vec<Answer<SqliteRow>>> {
+        let mut stream = connection.fetch_many(sqlx::query_with(sql, arguments));
+        let (mut answers, mut rows) = (Vec::new(), Vec::new());
+        while let Some(item) = poll_fn(|context| stream.as_mut().poll_next(context)).await {
+            match item? {
+                Either::Right(row) => rows.push(row),
+                // The end of a statement, after its rows.
+                Either::Left(done) => {
+                    answers.push(Answer { rows: std::mem::take(&mut rows), changed: done.rows_affected() });
+                }
+            }
+        }
+        Ok(answers)
     }
 
     fn text(row: &SqliteRow, column: usize) -> sqlx::Result<Option<&str>> {

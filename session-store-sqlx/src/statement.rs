@@ -110,22 +110,47 @@ fn to_column(revision: Revision) -> i64 {
 /// A statement's text, and what is bound to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Statement {
-    pub(crate) sql: SqlStr,
+    /// The text, once and repeated: [`REPEATS`](Statement::REPEATS) says how often.
+    texts: Arc<[SqlStr]>,
     pub(crate) params: Arc<[Param]>,
-    /// Whether it answers with rows; else with the number of rows that it changed.
-    pub(crate) has_rows: bool,
 }
 
 impl Statement {
-    fn new(template: &str, dialect: &Dialect, table: &TableName) -> Self {
+    /// How often a text is repeated to do several calls at once. Few lengths, because the database keeps each prepared.
+    pub(crate) const REPEATS: [usize; 5] = [1, 2, 4, 8, 16];
+
+    pub(crate) fn new(template: &str, dialect: &Dialect, table: &TableName) -> Self {
         let (text, params) = compile(template, dialect, table);
-        let has_rows = template.trim_start().starts_with("SELECT") || template.contains("RETURNING");
+        let repeated = |times: usize| -> Arc<str> { vec![text.as_str(); times].join(";").into() };
         // The only text that is not the crate's own is the table's name, which is checked and quoted.
-        Self { sql: AssertSqlSafe(Arc::<str>::from(text)).into_sql_str(), params: params.into(), has_rows }
+        let texts = Self::REPEATS.iter().map(|times| AssertSqlSafe(repeated(*times)).into_sql_str()).collect();
+        Self { texts, params: params.into() }
+    }
+
+    /// Returns the text.
+    pub(crate) fn sql(&self) -> SqlStr {
+        self.texts[0].clone()
+    }
+
+    /// Returns the longest repetition that does not do more than `calls` calls, and how many it does.
+    pub(crate) fn block(&self, calls: usize) -> (SqlStr, usize) {
+        let last = Self::REPEATS.iter().rposition(|times| *times <= calls).unwrap_or(0);
+        (self.texts[last].clone(), Self::REPEATS[last])
+    }
+
+    /// Says whether two calls run the same statement, so that they can be done at once.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.texts, &other.texts)
+    }
+
+    /// Orders statements so that those that are the same come together.
+    pub(crate) fn address(&self) -> usize {
+        self.texts.as_ptr().addr()
     }
 }
 
-/// Puts in the quoted names and the placeholders. A value that is named twice is bound once.
+/// Puts in the quoted names and the placeholders. A value that is named twice is bound twice, where placeholders have no
+/// numbers: a text without numbers can be repeated.
 fn compile(template: &str, dialect: &Dialect, table: &TableName) -> (String, Vec<Param>) {
     let mut text = String::with_capacity(template.len() + 64);
     let mut params = Vec::new();
@@ -137,11 +162,8 @@ fn compile(template: &str, dialect: &Dialect, table: &TableName) -> (String, Vec
             &rest[..rest.find(|letter: char| letter != '_' && !letter.is_ascii_lowercase()).unwrap_or(rest.len())];
         rest = &rest[name.len()..];
         let Some(param) = Param::named(name) else { continue };
-        let position = params.iter().position(|known| *known == param).unwrap_or_else(|| {
-            params.push(param);
-            params.len() - 1
-        });
-        text.push_str(&format!("{}{}", dialect.placeholder, position + 1));
+        params.push(param);
+        text.push_str(dialect.placeholder);
     }
     text.push_str(rest);
     // Names last, and each in one pass over text that holds no other: a name may look like a marker or a placeholder.
@@ -236,12 +258,22 @@ mod tests {
     use crate::dialect::SQLITE;
 
     #[test]
-    fn a_value_that_is_named_twice_is_bound_once_and_names_are_not_read_as_templates() {
+    fn every_placeholder_has_its_value_and_names_are_not_read_as_templates() {
         let table = TableName::parse("{table} :key ?1", &SQLITE).expect("it can be quoted");
         let (text, params) =
             compile("SELECT :now FROM {table} WHERE a < :now AND b = :new_key AND c = :key", &SQLITE, &table);
-        assert_eq!(text, "SELECT ?1 FROM \"{table} :key ?1\" WHERE a < ?1 AND b = ?2 AND c = ?3");
-        assert_eq!(params, [Param::Now, Param::NewKey, Param::Key]);
+        assert_eq!(text, "SELECT ? FROM \"{table} :key ?1\" WHERE a < ? AND b = ? AND c = ?");
+        assert_eq!(params, [Param::Now, Param::Now, Param::NewKey, Param::Key]);
+    }
+
+    #[test]
+    fn a_block_does_as_many_calls_as_it_has_texts() {
+        let table = TableName::parse("sessions", &SQLITE).expect("a plain name");
+        let statement = Statement::new("DELETE FROM {table}", &SQLITE, &table);
+        for (calls, expected) in [(1, 1), (2, 2), (3, 2), (7, 4), (15, 8), (16, 16), (64, 16)] {
+            let (text, done) = statement.block(calls);
+            assert_eq!((done, text.as_str().split(';').count()), (expected, expected));
+        }
     }
 
     #[test]

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use session_core::{Clock, Error, Record, Result, Revision, SessionKey, SessionStore, StoreOptions, Timestamp};
 use sqlx::Pool;
 
-use crate::driver::{Driver, SqlDatabase, arguments};
+use crate::driver::{Driver, SqlDatabase, run_one};
 use crate::error::refusal;
-use crate::queue::{Outcome, Work, WriteQueue};
+use crate::queue::{Outcome, Source, Work, WriteQueue};
 use crate::row;
 use crate::statement::{Statement, Statements, Values};
 use crate::table::{InvalidTable, TableName};
@@ -28,7 +28,7 @@ pub struct SqlStore<DB: SqlDatabase> {
 }
 
 impl<DB: SqlDatabase> SqlStore<DB> {
-    pub(crate) fn with_pools(readers: Pool<DB>, writer: Pool<DB>) -> Self {
+    pub(crate) fn with_source(readers: Pool<DB>, writer: Source<DB>) -> Self {
         let table = TableName::sessions();
         Self {
             readers,
@@ -73,19 +73,19 @@ impl<DB: SqlDatabase> SqlStore<DB> {
 
     /// Returns what [`setup`](SqlStore::setup) runs, for those who let migrations create their tables.
     pub fn schema_sql(&self) -> String {
-        self.statements.schema.iter().map(|statement| format!("{};\n", statement.sql.as_str())).collect()
+        self.statements.schema.iter().map(|statement| format!("{};\n", statement.sql().as_str())).collect()
     }
 
     /// Closes the connections after the calls that are under way; later calls are refused with
     /// [`Unavailable`](Error::Unavailable). A pool that was handed in is closed too.
     pub async fn close(&self) {
-        self.writes.pool().close().await;
+        self.writes.close().await;
         self.readers.close().await;
     }
 
     #[cfg(test)]
-    pub(crate) fn writer_pool(&self) -> &Pool<DB> {
-        self.writes.pool()
+    pub(crate) fn reader_pool(&self) -> &Pool<DB> {
+        &self.readers
     }
 
     pub(crate) fn statements(&self) -> &Statements {
@@ -95,8 +95,8 @@ impl<DB: SqlDatabase> SqlStore<DB> {
     /// Runs a statement that only reads, on a connection of its own: readers do not wait for the writer.
     pub(crate) async fn read(&self, statement: &Statement, values: &Values) -> Result<Vec<DB::Row>> {
         let mut connection = self.readers.acquire().await.map_err(refusal::<DB>)?;
-        let arguments = arguments::<DB>(statement, values, self.options.now()).map_err(refusal::<DB>)?;
-        DB::fetch(&mut connection, statement.sql.clone(), arguments).await.map_err(refusal::<DB>)
+        let answer = run_one::<DB>(&mut connection, statement, values, self.options.now()).await;
+        Ok(answer.map_err(refusal::<DB>)?.rows)
     }
 
     /// Runs statements that write, in one transaction.
@@ -112,7 +112,7 @@ impl<DB: SqlDatabase> SessionStore for SqlStore<DB> {
         let fresh = Revision::fresh();
         let values = Values { record: Some(record.clone()), fresh: Some(fresh), ..Values::of(key) };
         let outcome = self.write(vec![self.statements.create.clone()], values).await?;
-        if outcome.rows.is_empty() { Err(Error::AlreadyExists) } else { Ok(fresh) }
+        if outcome.answer.rows.is_empty() { Err(Error::AlreadyExists) } else { Ok(fresh) }
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<(Record, Revision)>> {
@@ -135,7 +135,7 @@ impl<DB: SqlDatabase> SessionStore for SqlStore<DB> {
     async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> Result<()> {
         let values = Values { expires_at: Some(expires_at), ..Values::of(key) };
         let outcome = self.write(vec![self.statements.touch.clone()], values).await?;
-        if outcome.rows.is_empty() { Err(Error::NotFound) } else { Ok(()) }
+        if outcome.answer.rows.is_empty() { Err(Error::NotFound) } else { Ok(()) }
     }
 
     async fn rotate(
@@ -166,20 +166,20 @@ impl<DB: SqlDatabase> SessionStore for SqlStore<DB> {
     async fn delete(&self, key: &SessionKey) -> Result<bool> {
         let outcome = self.write(vec![self.statements.delete.clone()], Values::of(key)).await?;
         // What could not be read counts as not live (`LOAD-03`); it is gone all the same.
-        let removed = outcome.rows.first().and_then(|row| row::record::<DB>(row).ok());
+        let removed = outcome.answer.rows.first().and_then(|row| row::record::<DB>(row).ok());
         Ok(removed.is_some_and(|(record, _)| record.is_live(outcome.now)))
     }
 
     async fn delete_expired(&self, limit: u32) -> Result<u32> {
         let values = Values { limit, ..Values::default() };
         let outcome = self.write(vec![self.statements.delete_expired.clone()], values).await?;
-        u32::try_from(outcome.changed).map_err(Error::backend)
+        u32::try_from(outcome.answer.changed).map_err(Error::backend)
     }
 }
 
 /// Returns the revision that a conditional write found or left; the format is checked first.
 fn found<DB: Driver>(outcome: &Outcome<DB::Row>) -> Result<Revision> {
-    let row = outcome.rows.first().ok_or(Error::NotFound)?;
+    let row = outcome.answer.rows.first().ok_or(Error::NotFound)?;
     row::check_format::<DB>(row, 1)?;
     row::revision::<DB>(row, 0)
 }

@@ -9,7 +9,7 @@ use session_core::{
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Row, SqlitePool};
 
-use crate::statement::{Statement, Values};
+use crate::statement::Statement;
 use crate::{Durability, SqliteOptions, SqliteStore};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -57,10 +57,8 @@ async fn open(file: &Path) -> SqliteStore {
 
 /// How SQLite runs a statement, in its own words.
 async fn plan(store: &SqliteStore, statement: &Statement) -> String {
-    let mut explained = statement.clone();
-    let sql = format!("EXPLAIN QUERY PLAN {}", statement.sql.as_str());
-    explained.sql = sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(sql));
-    let rows = store.read(&explained, &Values::default()).await.expect("the statement is sound");
+    let sql = format!("EXPLAIN QUERY PLAN {}", statement.sql().as_str());
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(store.reader_pool()).await.expect("the statement is sound");
     rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("; ")
 }
 
@@ -78,12 +76,15 @@ async fn no_statement_but_the_count_of_all_goes_through_the_whole_table() {
         ("list", &statements.list),
     ] {
         let plan = plan(&store, statement).await;
-        assert!(plan.contains("PRIMARY KEY") && !plan.contains("__expiry"), "{name}: {plan}");
+        assert!(
+            plan.contains("sqlite_autoindex_sessions_1 (session_key") && !plan.contains("__expiry"),
+            "{name}: {plan}"
+        );
         assert!(!plan.contains("SCAN sessions") && !plan.contains("TEMP B-TREE"), "{name}: {plan}");
     }
     for (name, statement) in [("delete_expired", &statements.delete_expired), ("count", &statements.count)] {
         let plan = plan(&store, statement).await;
-        assert!(plan.contains("COVERING INDEX sessions__expiry (expires_at"), "{name}: {plan}");
+        assert!(plan.contains("INDEX sessions__expiry (expires_at"), "{name}: {plan}");
         assert!(!plan.contains("SCAN sessions") && !plan.contains("TEMP B-TREE"), "{name}: {plan}");
     }
     for (name, statement) in [
@@ -99,7 +100,7 @@ async fn no_statement_but_the_count_of_all_goes_through_the_whole_table() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn ten_handles_that_open_one_new_file_at_once_all_work() {
-    for round in 0..5 {
+    for round in 0..50 {
         let folder = Folder::new();
         let handles: Vec<_> = (0..10)
             .map(|number| {
@@ -247,8 +248,8 @@ async fn rows_of_other_programs_are_corrupt_and_hide_nobody() {
     store.create(&key("good"), &record("{}")).await.expect("a new key");
     let listing = store.list(Scope::All, &Page::first(100)).await.expect("the good one is shown");
     assert!(listing.sessions.iter().any(|session| session.key == key("good")));
-    for number in 0..garbage.len() {
-        assert!(!store.delete(&key(number)).await.expect("it can be deleted"), "{}", garbage[number]);
+    for (number, garbage) in garbage.iter().enumerate() {
+        assert!(!store.delete(&key(number)).await.expect("it can be deleted"), "{garbage}");
         assert_eq!(store.load(&key(number)).await.expect("it is gone"), None);
     }
     assert_eq!(store.count(Scope::All).await.expect("a good file"), 1);
@@ -301,9 +302,10 @@ async fn a_file_is_opened_as_asked() {
         let location = format!("sqlite://{}", folder.file().display());
         let options = SqliteOptions::new(&location).expect("a file").with_durability(durability);
         let store = options.open().await.expect("a good file");
-        let writer = store.writer_pool();
-        let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(writer).await.expect("a good file");
-        let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(writer).await.expect("a good file");
+        // Readers are opened like the writer, except that they cannot write.
+        let pool = store.reader_pool();
+        let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await.expect("a good file");
+        let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.expect("a good file");
         assert_eq!((synchronous, journal.as_str()), (level, "wal"));
     }
     for nothing in ["", ":memory:", "sqlite::memory:", "sqlite://x?mode=memory"] {
