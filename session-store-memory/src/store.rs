@@ -8,7 +8,7 @@ use session_core::{Clock, Error, Record, Result, Revision, SessionKey, SessionSt
 use crate::shard::{Entry, Locked, Shard};
 
 /// How many parts the store has. A power of two; a thread that sweeps or lists holds one part at a time.
-const SHARDS: usize = 64;
+const SHARDS: usize = 256;
 
 /// How many records a sweep removes under one lock, before others get their turn.
 const SWEEP_STEP: u32 = 128;
