@@ -305,3 +305,27 @@ async fn a_session_that_ended_says_so_to_save_and_reload() {
     assert!(matches!(reading.reload().await, Err(Error::Gone)));
     assert!(set_cookie(&writer.finish().await).is_none());
 }
+
+#[tokio::test]
+async fn a_slow_logout_of_an_id_that_was_rotated_away_leaves_the_new_cookie_alone() {
+    let app = App::new();
+    let mut browser = app.browser().await;
+    let slow = app.visit(&browser);
+    slow.open().await.logout();
+    app.request(&mut browser, async |session| session.rotate()).await;
+    assert!(set_cookie(&slow.finish().await).is_none());
+    assert!(!app.visit(&browser).open().await.is_new());
+}
+
+#[tokio::test]
+async fn a_value_set_to_what_it_was_does_not_undo_anothers_change() {
+    let app = App::new();
+    let mut browser = app.browser().await;
+    let slow = app.visit(&browser);
+    let session = slow.open().await;
+    session.set("n", &0).expect("a number is JSON");
+    session.set("mine", &1).expect("a number is JSON");
+    app.request(&mut browser, async |session| session.set("n", &5).expect("a number is JSON")).await;
+    slow.finish().await;
+    assert_eq!(number(app.value(&browser, "n").await), 5);
+}

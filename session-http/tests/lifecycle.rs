@@ -247,6 +247,11 @@ async fn a_handle_that_outlives_the_response_can_save_data_but_not_change_the_id
     stranger.finish().await;
     new.set("n", &1).expect("a number is JSON");
     assert!(matches!(new.save().await, Err(Error::HeadSent)));
+    let stranger = app.visit(&Browser::default());
+    stranger.finish().await;
+    let late = stranger.open().await;
+    late.set("n", &1).expect("a number is JSON");
+    assert!(matches!(late.save().await, Err(Error::HeadSent)));
     assert_eq!(count(&app).await, 1);
 }
 

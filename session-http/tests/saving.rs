@@ -103,3 +103,17 @@ async fn a_save_that_is_cancelled_loses_nothing_that_the_next_one_does_not_find(
     assert_eq!(visit.finish().await.status(), 200);
     assert_eq!(app.value(&browser, "n").await, Some(1.into()));
 }
+
+#[tokio::test]
+async fn what_was_saved_is_not_done_again_when_a_later_change_conflicts() {
+    let app = App::new();
+    let mut browser = app.browser().await;
+    let visit = app.visit(&browser);
+    let session = visit.open().await;
+    session.modify("n", |n: &mut u8| *n += 1).expect("it is a number");
+    session.save().await.expect("the store works");
+    session.set("late", &1).expect("a number is JSON");
+    app.request(&mut browser, async |session| session.modify("n", |n: &mut u8| *n += 1).expect("it is a number")).await;
+    visit.finish().await;
+    assert_eq!(app.value(&browser, "n").await, Some(2.into()));
+}
