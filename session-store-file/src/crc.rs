@@ -1,6 +1,7 @@
-//! CRC-32 as in gzip and PNG, eight bytes at a time: it detects damage, not malice.
+//! CRC-32 as in gzip and PNG, sixteen bytes at a time: it detects damage, not malice.
 
-const TABLES: [[u32; 256]; 8] = tables();
+const WIDTH: usize = 16;
+static TABLES: [[u32; 256]; WIDTH] = tables();
 
 /// Returns the CRC-32 of the parts, as if they were one text.
 pub(crate) fn crc32(parts: &[&[u8]]) -> u32 {
@@ -8,25 +9,23 @@ pub(crate) fn crc32(parts: &[&[u8]]) -> u32 {
 }
 
 fn update(mut crc: u32, bytes: &[u8]) -> u32 {
-    let (words, tail) = bytes.as_chunks::<8>();
-    for word in words {
-        let low = crc ^ u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
-        let [a, b, c, d] = low.to_le_bytes();
-        crc = at(7, a) ^ at(6, b) ^ at(5, c) ^ at(4, d) ^ at(3, word[4]) ^ at(2, word[5]) ^ at(1, word[6]);
-        crc ^= at(0, word[7]);
+    let (blocks, tail) = bytes.as_chunks::<WIDTH>();
+    for block in blocks {
+        let first = crc.to_le_bytes();
+        crc = 0;
+        for (position, byte) in block.iter().enumerate() {
+            let byte = if position < 4 { byte ^ first[position] } else { *byte };
+            crc ^= TABLES[WIDTH - 1 - position][usize::from(byte)];
+        }
     }
     for byte in tail {
-        crc = (crc >> 8) ^ at(0, crc.to_le_bytes()[0] ^ byte);
+        crc = (crc >> 8) ^ TABLES[0][usize::from(crc.to_le_bytes()[0] ^ byte)];
     }
     crc
 }
 
-fn at(table: usize, byte: u8) -> u32 {
-    TABLES[table][usize::from(byte)]
-}
-
-const fn tables() -> [[u32; 256]; 8] {
-    let mut tables = [[0; 256]; 8];
+const fn tables() -> [[u32; 256]; WIDTH] {
+    let mut tables = [[0; 256]; WIDTH];
     let mut byte = 0;
     while byte < 256 {
         let mut crc = byte as u32;
@@ -39,7 +38,7 @@ const fn tables() -> [[u32; 256]; 8] {
         byte += 1;
     }
     let mut table = 1;
-    while table < 8 {
+    while table < WIDTH {
         let mut byte = 0;
         while byte < 256 {
             let crc = tables[table - 1][byte];

@@ -1,6 +1,7 @@
 //! The calls of the index: which sessions there are, and whose.
 
 use std::fs;
+use std::ops::RangeInclusive;
 
 use session_core::{Cursor, Error, Listing, OwnerId, Page, Result, Scope, SessionKey};
 
@@ -105,7 +106,7 @@ impl Disk {
 
     /// Returns up to `limit` names of records that may be in scope, after the given one, in their order.
     fn names_in(&self, scope: Scope<'_>, after: Option<&str>, limit: usize) -> Result<Vec<RecordName>> {
-        let Scope::Owner(owner) = scope else { return self.record_names(after, limit) };
+        let Scope::Owner(owner) = scope else { return self.record_names(0..=u8::MAX, after, limit) };
         let owner = OwnerTag::of(owner);
         let mut found = names(&self.layout.owner_folder(&owner), usize::MAX, |entry| {
             let name = RecordName::parse(entry.strip_prefix(owner.as_str())?.strip_prefix('.')?)?;
@@ -120,11 +121,16 @@ impl Disk {
         Ok(found)
     }
 
-    /// Returns up to `limit` names of records after the given one, in their order.
-    pub(crate) fn record_names(&self, after: Option<&str>, limit: usize) -> Result<Vec<RecordName>> {
+    /// Returns up to `limit` names of records in some shards, after the given name, in their order.
+    pub(crate) fn record_names(
+        &self,
+        shards: RangeInclusive<u8>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<RecordName>> {
         fs::symlink_metadata(self.layout.records()).map_err(from_io)?;
         let mut found = Vec::new();
-        for shard in 0..=u8::MAX {
+        for shard in shards {
             let is_before =
                 after.is_some_and(|after| after.get(..2).is_some_and(|first| *format!("{shard:02x}") < *first));
             if is_before {

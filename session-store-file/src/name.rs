@@ -26,6 +26,13 @@ impl RecordName {
         parse_hex(text).map(Self)
     }
 
+    /// Returns the greatest name that a record of a shard can have.
+    pub(crate) fn last_of(shard: u8) -> Self {
+        let mut bytes = [u8::MAX; 32];
+        bytes[0] = shard;
+        Self(hex(&bytes))
+    }
+
     /// Returns the name as text.
     pub(crate) fn as_str(&self) -> &str {
         // Hex digits are ASCII.

@@ -21,6 +21,8 @@ use crate::name::RecordName;
 const BATCH: usize = 4096;
 /// How many records a sweep looks at to see whether their entries are there.
 const AUDIT: usize = 64;
+/// In how many shards it looks for them, at most.
+const AUDIT_SHARDS: u8 = 16;
 
 /// What became of a sweep entry that was due.
 #[derive(Debug, PartialEq, Eq)]
@@ -127,7 +129,9 @@ impl Disk {
         // The name is copied whole, so a panic elsewhere cannot leave half of one behind.
         let position = || self.audited.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let after = *position();
-        let names = self.record_names(after.as_ref().map(RecordName::as_str), AUDIT)?;
+        let first = after.map_or(0, |name| name.shard());
+        let last = first.saturating_add(AUDIT_SHARDS - 1);
+        let names = self.record_names(first..=last, after.as_ref().map(RecordName::as_str), AUDIT)?;
         for name in &names {
             let is_healthy = match self.look(name, Access::Read) {
                 Ok(Some(stored)) => self.has_entries(&Entries::of(*name, &stored.head)),
@@ -141,7 +145,11 @@ impl Disk {
                 }
             }
         }
-        *position() = names.last().filter(|_| names.len() == AUDIT).copied();
+        *position() = match names.last() {
+            Some(name) if names.len() == AUDIT => Some(*name),
+            _ if last == u8::MAX => None,
+            _ => Some(RecordName::last_of(last)),
+        };
         Ok(())
     }
 
