@@ -22,3 +22,8 @@ pub use report::{Entry, Report, Verdict};
 pub use rule::{Requirement, Rule};
 pub use space::Space;
 pub use suite::Suite;
+
+/// Returns the names of all cases, in the order of the contract. Each is the name of the rule that it proves.
+pub fn case_ids() -> impl Iterator<Item = &'static str> {
+    cases::all().into_iter().map(|case| case.id)
+}

@@ -13,7 +13,7 @@ use crate::cases;
 use crate::hooks::{Boxed, Damage, Factory, Handle, Hooks, Need, Outage};
 use crate::report::Report;
 use crate::rule::{Requirement, Rule};
-use crate::{Space, run};
+use crate::{Space, process, run};
 
 /// The conformance suite, about to be run on one store.
 ///
@@ -230,6 +230,12 @@ impl Suite {
     /// Runs the cases of the rules whose name contains `filter` and returns what happened to each of them.
     pub fn report_of(self, filter: &str) -> Result<Report, BoxError> {
         run::as_report(self, |id| id.contains(filter))
+    }
+
+    /// Says whether this process is the second one of a suite, for a test binary that does not end in [`main`](Suite::main)
+    /// otherwise: it must then call that, on a suite with the same factory.
+    pub fn is_second_process() -> bool {
+        process::namespace_to_serve().is_some()
     }
 
     /// Says what is to be done with a case.

@@ -6,7 +6,7 @@ use session_core::{Error, OwnerId, Scope, SessionIndex, SessionKey};
 
 use crate::bench::{Bench, LONG, key, list_keys, owner};
 use crate::case::{Case, Level};
-use crate::check::{Failure, Outcome, same, that};
+use crate::check::{Outcome, same, that};
 use crate::hooks::Need;
 use crate::random::Random;
 use crate::together::together;

@@ -1,0 +1,304 @@
+//! A store that keeps every rule, unless it is told to break one.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use session_core::{
+    Clock, Cursor, Error, Listing, ManualClock, OwnerId, Page, Record, Result, Revision, Scope, SessionIndex,
+    SessionKey, SessionStore, Timestamp,
+};
+
+use crate::fault::Fault;
+use crate::state::{How, State};
+
+/// The backend of one case: its namespaces, in memory or in a file that processes share.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    namespaces: Mutex<HashMap<String, State>>,
+    pub(crate) trips: AtomicU64,
+    /// Where the namespaces are written after every call, and read before it.
+    file: Option<PathBuf>,
+    /// How many writes a faulty process keeps to itself before it writes the file.
+    unwritten: AtomicU64,
+    is_read: AtomicBool,
+}
+
+impl World {
+    pub(crate) fn in_file(file: PathBuf) -> Self {
+        Self { file: Some(file), ..Self::default() }
+    }
+
+    /// Runs one step on the namespaces, as one transaction.
+    pub(crate) fn step<T>(&self, fault: Fault, step: impl FnOnce(&mut HashMap<String, State>) -> T) -> T {
+        let mut namespaces: MutexGuard<'_, _> = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(path) = &self.file else { return step(&mut namespaces) };
+        let lock = std::fs::File::create(path.with_extension("lock")).expect("the test's folder can be written");
+        lock.lock().expect("the test's file system has locks");
+        let is_stale = fault == Fault::ProcessesCacheEverything && self.is_read.swap(true, Ordering::Relaxed);
+        let is_ahead = self.unwritten.load(Ordering::Relaxed) > 0;
+        if let (false, false, Ok(text)) = (is_stale, is_ahead, std::fs::read_to_string(path)) {
+            *namespaces = serde_json::from_str(&text).expect("the specimen wrote it");
+        }
+        let answer = step(&mut namespaces);
+        let held_back = self.unwritten.fetch_add(1, Ordering::Relaxed) + 1;
+        if fault != Fault::WritesAreBuffered || held_back == 16 {
+            self.unwritten.store(0, Ordering::Relaxed);
+            let text = serde_json::to_string(&*namespaces).expect("the state is plain data");
+            std::fs::write(path, text).expect("the test's folder can be written");
+        }
+        answer
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Specimen {
+    world: Arc<World>,
+    namespace: String,
+    clock: Arc<ManualClock>,
+    fault: Fault,
+    cache: Mutex<HashMap<String, (Record, Revision)>>,
+    is_broken: AtomicBool,
+}
+
+impl Specimen {
+    pub(crate) fn open(world: Arc<World>, namespace: &str, clock: Arc<ManualClock>, fault: Fault) -> Self {
+        let namespace = match fault {
+            Fault::NamespacesIgnoreCase => namespace.to_lowercase(),
+            Fault::NamespacesAreCleanedUp => namespace.replace(|c: char| !c.is_ascii_alphanumeric(), "_"),
+            _ => namespace.to_owned(),
+        };
+        let specimen =
+            Self { world, namespace, clock, fault, cache: Mutex::default(), is_broken: AtomicBool::new(false) };
+        if fault == Fault::OpeningEmpties {
+            specimen.world.step(fault, |namespaces| namespaces.remove(&specimen.namespace));
+        }
+        specimen
+    }
+
+    fn has(&self, fault: Fault) -> bool {
+        self.fault == fault
+    }
+
+    fn how(&self) -> How {
+        How { fault: self.fault, now: self.clock.now().unix_millis() }
+    }
+
+    fn name(&self, key: &SessionKey) -> String {
+        self.how().name(key)
+    }
+
+    /// Makes one round trip.
+    fn trip<T>(&self, call: impl FnOnce(How, &mut State) -> Result<T>) -> Result<T> {
+        self.world.trips.fetch_add(1, Ordering::Relaxed);
+        self.world.step(self.fault, |namespaces| {
+            let state = namespaces.entry(self.namespace.clone()).or_default();
+            if state.is_down || self.is_broken.load(Ordering::Relaxed) {
+                self.is_broken.store(self.has(Fault::OutageIsForEver), Ordering::Relaxed);
+                return Err(Error::unavailable("the backend is away"));
+            }
+            call(self.how(), state)
+        })
+    }
+
+    /// Does the same on every namespace of the backend.
+    fn everywhere<T: std::iter::Sum>(&self, call: impl Fn(How, &mut State) -> T) -> T {
+        self.world.step(self.fault, |namespaces| namespaces.values_mut().map(|state| call(self.how(), state)).sum())
+    }
+
+    /// Gives way to other tasks in the middle of a call, as a faulty store does between its two round trips.
+    async fn gap(&self) {
+        for _ in 0..24 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Takes the row out, gives way, and puts it back.
+    async fn take_out(&self, key: &SessionKey) -> Result<()> {
+        if self.has(Fault::CallsTakeTheRecordOut) {
+            let name = self.name(key);
+            if let Some(row) = self.trip(|_, state| Ok(state.remove(&name)))? {
+                tokio::task::yield_now().await;
+                self.trip(|_, state| {
+                    state.insert(name, row);
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn cached(&self) -> MutexGuard<'_, HashMap<String, (Record, Revision)>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl SessionStore for Specimen {
+    async fn create(&self, key: &SessionKey, record: &Record) -> Result<Revision> {
+        let name = self.name(key);
+        let found = self.trip(|how, state| Ok((state.live(how, &name).is_some(), state.rows.contains_key(&name))))?;
+        let in_two_steps = match self.fault {
+            Fault::CreateChecksThenInserts => found == (false, false),
+            Fault::CreateOverExpiredChecksThenWrites => found == (false, true),
+            _ => false,
+        };
+        self.world.trips.fetch_sub(1, Ordering::Relaxed);
+        if in_two_steps {
+            self.gap().await;
+            return self.trip(|how, state| {
+                state.remove(&name);
+                state.create(how, &name, record)
+            });
+        }
+        self.trip(|how, state| state.create(how, &name, record))
+    }
+
+    async fn load(&self, key: &SessionKey) -> Result<Option<(Record, Revision)>> {
+        let name = self.name(key);
+        if let (true, Some(cached)) = (self.has(Fault::HandlesCacheLoads), self.cached().get(&name)) {
+            if cached.0.is_live(self.clock.now()) {
+                return Ok(Some(cached.clone()));
+            }
+        }
+        if self.has(Fault::LoadMakesTwoTrips) {
+            self.trip(|_, _| Ok(()))?;
+        }
+        let loaded = match self.trip(|how, state| state.load(how, &name)) {
+            Err(Error::Unavailable(_)) if self.has(Fault::OutageIsAbsence) => None,
+            answer => answer?,
+        };
+        if let (true, Some(loaded)) = (self.has(Fault::HandlesCacheLoads), &loaded) {
+            self.cached().insert(name, loaded.clone());
+        }
+        Ok(loaded)
+    }
+
+    async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> Result<Revision> {
+        self.take_out(key).await?;
+        let name = self.name(key);
+        if self.has(Fault::UpdateComparesThenWrites) {
+            let stored = self.trip(|how, state| Ok(state.live(how, &name).map(|row| row.revision)))?;
+            self.gap().await;
+            let is_same = stored == Some(expected.number());
+            return self.trip(|how, state| {
+                let now_stored = state.live(how, &name).map(|row| Revision::from_number(row.revision));
+                state.update(how, &name, now_stored.filter(|_| is_same).unwrap_or(expected), record)
+            });
+        }
+        self.cached().remove(&name);
+        self.trip(|how, state| state.update(how, &name, expected, record))
+    }
+
+    async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> Result<()> {
+        if self.has(Fault::NeverAnswersAnEarlierTouch) {
+            let name = self.name(key);
+            let is_earlier = |row: &crate::state::Row| row.expires_at > expires_at.unix_millis();
+            if self.trip(|how, state| Ok(state.live(how, &name).is_some_and(is_earlier)))? {
+                std::future::pending::<()>().await;
+            }
+        }
+        self.take_out(key).await?;
+        self.cached().remove(&self.name(key));
+        self.trip(|how, state| state.touch(how, &self.name(key), expires_at))
+    }
+
+    async fn rotate(
+        &self,
+        old: &SessionKey,
+        expected: Revision,
+        new: &SessionKey,
+        record: &Record,
+    ) -> Result<Revision> {
+        self.take_out(old).await?;
+        let (old, new) = (self.name(old), self.name(new));
+        if self.has(Fault::RotateReadsThenWrites) {
+            // A copy is made first, and the original removed later.
+            let revision = self.trip(|how, state| {
+                let row = state.rows.get(&old).cloned();
+                let revision = state.rotate(how, &old, expected, &new, record)?;
+                row.into_iter().for_each(|row| state.insert(old.clone(), row));
+                Ok(revision)
+            })?;
+            self.gap().await;
+            self.trip(|_, state| Ok(state.remove(&old)))?;
+            return Ok(revision);
+        }
+        self.cached().remove(&old);
+        self.trip(|how, state| state.rotate(how, &old, expected, &new, record))
+    }
+
+    async fn delete(&self, key: &SessionKey) -> Result<bool> {
+        self.cached().remove(&self.name(key));
+        self.trip(|how, state| Ok(state.delete(how, &self.name(key))))
+    }
+
+    async fn delete_expired(&self, limit: u32) -> Result<u32> {
+        match self.fault {
+            Fault::SweepReachesEveryNamespace => {
+                self.trip(|_, _| Ok(()))?;
+                Ok(self.everywhere(|how, state| state.sweep(how, limit)))
+            }
+            Fault::SweepDecidesThenDeletes => {
+                let names = self.trip(|how, state| Ok(state.expired(how, limit)))?;
+                self.gap().await;
+                self.trip(|_, state| Ok(names.iter().filter(|name| state.remove(name).is_some()).count() as u32))
+            }
+            _ => self.trip(|how, state| Ok(state.sweep(how, limit))),
+        }
+    }
+}
+
+#[async_trait]
+impl SessionIndex for Specimen {
+    async fn list(&self, scope: Scope<'_>, page: &Page) -> Result<Listing> {
+        let owner = if let Scope::Owner(owner) = scope { Some(owner) } else { None };
+        let limit = if self.has(Fault::ListIgnoresLimit) { usize::MAX } else { page.limit() as usize };
+        let mut sessions = self.trip(|how, state| Ok(state.listed(how, owner)))?;
+        let after = page.cursor().map(|cursor| cursor.as_str().to_owned());
+        if self.has(Fault::ListPagesByOffset) {
+            let start = after.and_then(|text| text.parse().ok()).unwrap_or(0_usize);
+            let rest: Vec<_> = sessions.into_iter().skip(start).collect();
+            let next = (rest.len() > limit).then(|| Cursor::new((start + limit).to_string()));
+            return Ok(Listing::new(rest.into_iter().take(limit).collect(), next));
+        }
+        sessions.retain(|session| after.as_ref().is_none_or(|after| session.key.as_str() > after.as_str()));
+        let has_more = sessions.len() > limit;
+        sessions.truncate(limit);
+        let next = sessions.last().filter(|_| has_more).map(|last| Cursor::new(last.key.as_str()));
+        Ok(Listing::new(sessions, next))
+    }
+
+    async fn count(&self, scope: Scope<'_>) -> Result<u64> {
+        let owner = if let Scope::Owner(owner) = scope { Some(owner) } else { None };
+        self.trip(|how, state| {
+            let all = how.has(Fault::CountCountsExpired).then(|| How { now: i64::MIN, ..how });
+            Ok(state.listed(all.unwrap_or(how), owner).len() as u64)
+        })
+    }
+
+    async fn delete_owned(&self, owner: &OwnerId, except: Option<&SessionKey>) -> Result<u64> {
+        let end = |how: How, state: &mut State, names: Vec<String>| {
+            let live = names.into_iter().filter(|name| state.remove(name).is_some_and(|row| how.is_live(&row)));
+            live.count() as u64
+        };
+        if self.has(Fault::DeleteOwnedListsThenDeletes) {
+            let names = self.trip(|how, state| Ok(state.owned(how, owner, except)))?;
+            self.gap().await;
+            return self.trip(|how, state| Ok(end(how, state, names)));
+        }
+        self.trip(|how, state| {
+            let names = state.owned(how, owner, except);
+            Ok(end(how, state, names))
+        })
+    }
+
+    async fn clear(&self) -> Result<u64> {
+        if self.has(Fault::ClearReachesEveryNamespace) {
+            return Ok(self.everywhere(|how, state| state.clear(how)));
+        }
+        self.trip(|how, state| Ok(state.clear(how)))
+    }
+}
