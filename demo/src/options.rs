@@ -11,7 +11,7 @@ Options:
   --help             print this text
 
 Environment:
-  SESSION_SECRET     signs the cookies, at least 32 bytes; without it a file beside the database keeps a secret
+  SESSION_SECRET     signs the cookies, at least 32 bytes; without it a file beside the sessions keeps one
   RUST_LOG           what is logged, for instance `info` or `session_http=trace`
 ";
 

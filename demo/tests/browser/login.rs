@@ -1,5 +1,7 @@
 //! The cookie and its session over a visit.
 
+use std::path::Path;
+
 use crate::support::Server;
 
 #[test]
@@ -89,32 +91,30 @@ fn a_forged_cookie_is_none() {
     }
 }
 
-#[test]
-fn a_restart_keeps_people_logged_in() {
+/// Ends the server by a signal, starts another one on the same folder, and finds everything as it was.
+fn outlives(signal: &str, start: fn(&Path) -> Server) {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::on_sqlite(folder.path());
+    let server = start(folder.path());
     let mut client = server.client().logged_in_as("ada");
     client.post("/cart", &[("item", "tea")]);
     let cookie = client.cookie.clone();
-    assert!(server.stop_with("TERM").0.success());
+    let (status, log) = server.stop_with(signal);
+    assert_eq!(status.success(), signal != "KILL", "{log}");
 
-    let server = Server::on_sqlite(folder.path());
+    let server = start(folder.path());
     let mut client = server.client();
     client.cookie = cookie;
     assert_eq!((client.user().as_deref(), client.cart()), (Some("ada"), vec!["tea".to_owned()]));
 }
 
 #[test]
-fn a_kill_loses_nothing_that_was_answered() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::on_sqlite(folder.path());
-    let mut client = server.client().logged_in_as("ada");
-    client.post("/cart", &[("item", "tea")]);
-    let cookie = client.cookie.clone();
-    assert!(!server.stop_with("KILL").0.success());
+fn a_restart_keeps_people_logged_in() {
+    outlives("TERM", Server::on_sqlite);
+    outlives("TERM", Server::on_files);
+}
 
-    let server = Server::on_sqlite(folder.path());
-    let mut client = server.client();
-    client.cookie = cookie;
-    assert_eq!((client.user().as_deref(), client.cart()), (Some("ada"), vec!["tea".to_owned()]));
+#[test]
+fn a_kill_loses_nothing_that_was_answered() {
+    outlives("KILL", Server::on_sqlite);
+    outlives("KILL", Server::on_files);
 }

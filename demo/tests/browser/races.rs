@@ -18,12 +18,14 @@ fn add_at_once(client: &Client, count: usize, delay: &str) -> Vec<String> {
 }
 
 #[test]
-fn twenty_tabs_at_once_lose_nothing_in_sqlite() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::on_sqlite(folder.path());
-    let mut client = server.client().logged_in_as("ada");
-    let expected = add_at_once(&client, 20, "0");
-    assert_eq!(client.cart(), expected);
+fn twenty_tabs_at_once_lose_nothing_on_disk() {
+    for start in [Server::on_sqlite, Server::on_files] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = start(folder.path());
+        let mut client = server.client().logged_in_as("ada");
+        let expected = add_at_once(&client, 20, "0");
+        assert_eq!(client.cart(), expected);
+    }
 }
 
 #[test]

@@ -31,10 +31,10 @@ fn what_is_not_understood_ends_the_program_with_the_usage() {
 
 #[test]
 fn an_unknown_store_is_refused_by_naming_those_that_exist() {
-    for url in ["redis://user:hunter2@localhost", "demo.sqlite", "memory"] {
+    for url in ["redis://user:hunter2@localhost", "demo.sqlite", "memory", "memory:x", "sqlite:", "file://"] {
         let (output, _, err) = run(&["--store", url]);
         assert_eq!(output.status.code(), Some(2), "{err}");
-        assert!(err.contains("memory:") && err.contains("sqlite:PATH"), "{err}");
+        assert!(err.contains("`memory:`, `sqlite:PATH` or `file:FOLDER`"), "{err}");
         assert!(!err.contains("hunter2"), "a store's address may hold a password: {err}");
     }
 }

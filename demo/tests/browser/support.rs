@@ -26,6 +26,11 @@ impl Server {
         Self::start(command().arg("--store").arg(sqlite(folder)))
     }
 
+    /// Starts the demo on files in `folder`.
+    pub(crate) fn on_files(folder: &Path) -> Self {
+        Self::start(command().arg("--store").arg(format!("file:{}", folder.join("sessions").display())))
+    }
+
     pub(crate) fn in_memory() -> Self {
         Self::start(command().args(["--store", "memory:"]))
     }
