@@ -184,6 +184,16 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_readme_is_a_record() {
+        let readme = include_str!("../README.md");
+        let start = readme.find(VERSION).expect("an example");
+        let example = readme[start..].split("\n```").next().expect("it ends").as_bytes();
+        let head = Head::parse(example).expect("whole");
+        assert_eq!(head.data(example), Ok(r#"{"user":"ada","cart":["tea"],"views":7}"#));
+        assert_eq!(head.ends.current.expires_at, at(1_798_894_800_000));
+    }
+
+    #[test]
     fn the_longest_head_fits() {
         let longest = "k".repeat(255);
         let mut record = record("{}").with_owner(OwnerId::parse(&longest).expect("fits")).with_deadline(Timestamp::MAX);
