@@ -7,6 +7,7 @@ mod check;
 mod hooks;
 mod model;
 mod process;
+mod proxy;
 mod random;
 mod report;
 mod rule;
@@ -18,6 +19,7 @@ mod wire;
 
 pub use case::Level;
 pub use hooks::{Damage, Need, Outage};
+pub use proxy::Proxy;
 pub use report::{Entry, Report, Verdict};
 pub use rule::{Requirement, Rule};
 pub use space::Space;

@@ -27,6 +27,8 @@ pub struct Suite {
     pub(crate) limit: Duration,
     lacks: HashMap<Need, String>,
     waivers: HashMap<&'static str, String>,
+    /// Why there is nothing to run the suite on.
+    absence: Option<String>,
 }
 
 /// What is to be done with a case.
@@ -77,6 +79,21 @@ impl Suite {
         Self::with_factory(name.into(), Factory { open: Arc::new(open), open_pair: None }).lacking(Need::Index)
     }
 
+    /// Makes the suite for a store whose server is not there: every case is ignored with the reason.
+    ///
+    /// Where the environment variable `CI` is set, every case fails instead: there an absent server is a mistake.
+    pub fn absent(name: impl Into<String>, reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        let said = reason.clone();
+        let open = move |_| -> Boxed<Handle> {
+            let said = said.clone();
+            Box::pin(async move { Err(said.into()) })
+        };
+        let mut suite = Self::with_factory(name.into(), Factory { open: Arc::new(open), open_pair: None });
+        suite.absence = Some(reason);
+        suite
+    }
+
     fn with_factory(name: String, factory: Factory) -> Self {
         let hooks = Hooks::default();
         let suite = Self {
@@ -86,6 +103,7 @@ impl Suite {
             limit: Duration::from_secs(120),
             lacks: HashMap::new(),
             waivers: HashMap::new(),
+            absence: None,
         };
         [Need::Handles, Need::Opening, Need::Processes, Need::Raw, Need::Damage, Need::RoundTrips, Need::Outage]
             .into_iter()
@@ -240,6 +258,10 @@ impl Suite {
 
     /// Says what is to be done with a case.
     pub(crate) fn plan(&self, case: &Case) -> Plan {
+        let is_excused = std::env::var_os("CI").is_none();
+        if let Some(reason) = &self.absence {
+            return if is_excused { Plan::Ignore(reason.clone()) } else { Plan::Run };
+        }
         if let Some(reason) = self.waivers.get(case.id) {
             Plan::Waive(reason.clone())
         } else if let Some(reason) = case.needs.iter().find_map(|need| self.lacks.get(need)) {

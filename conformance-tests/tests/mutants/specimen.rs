@@ -117,7 +117,7 @@ impl Specimen {
 
     /// Takes the row out, gives way, and puts it back.
     async fn take_out(&self, key: &SessionKey) -> Result<()> {
-        if self.has(Fault::CallsTakeTheRecordOut) {
+        if self.has(Fault::TouchTakesTheRecordOut) {
             let name = self.name(key);
             if let Some(row) = self.trip(|_, state| Ok(state.remove(&name)))? {
                 tokio::task::yield_now().await;
@@ -177,7 +177,6 @@ impl SessionStore for Specimen {
     }
 
     async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> Result<Revision> {
-        self.take_out(key).await?;
         let name = self.name(key);
         if self.has(Fault::UpdateComparesThenWrites) {
             let stored = self.trip(|how, state| Ok(state.live(how, &name).map(|row| row.revision)))?;
@@ -212,7 +211,6 @@ impl SessionStore for Specimen {
         new: &SessionKey,
         record: &Record,
     ) -> Result<Revision> {
-        self.take_out(old).await?;
         let (old, new) = (self.name(old), self.name(new));
         if self.has(Fault::RotateReadsThenWrites) {
             // A copy is made first, and the original removed later.

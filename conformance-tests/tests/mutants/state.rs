@@ -230,7 +230,9 @@ impl State {
             return Err(Error::AlreadyExists);
         }
         let stored = match self.expect(how, old, expected, how.has(Fault::RotateIgnoresRevision)) {
-            Err(Error::NotFound) if how.has(Fault::RotateCreatesFromNothing) => return self.create(how, new, record),
+            Err(Error::NotFound) if how.has(Fault::RotateCreatesFromNothing) && record.owner.is_none() => {
+                return self.create(how, new, record);
+            }
             found => found?,
         };
         if is_taken {
