@@ -114,10 +114,11 @@ fn create_folders(path: &Path, root: &Path) -> io::Result<()> {
 
 /// Makes one folder, open to its owner alone, unless it is there.
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
     #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(path) {
+    let created = std::os::unix::fs::DirBuilderExt::mode(&mut DirBuilder::new(), 0o700).create(path);
+    #[cfg(not(unix))]
+    let created = DirBuilder::new().create(path);
+    match created {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         outcome => outcome,
     }
