@@ -5,13 +5,14 @@ use std::sync::{Arc, RwLockWriteGuard};
 use async_trait::async_trait;
 use session_core::{Clock, Error, Record, Result, Revision, SessionKey, SessionStore, StoreOptions, Timestamp};
 
-use crate::shard::{Entry, Locked, Shard};
+use crate::node::{Node, StoredKey};
+use crate::shard::{Locked, Shard};
 
-/// How many parts the store has. A power of two; a thread that sweeps or lists holds one part at a time.
+/// How many parts the store has: one for each value of [`StoredKey::spread`].
 const SHARDS: usize = 256;
 
 /// How many records a sweep removes under one lock, before others get their turn.
-const SWEEP_STEP: u32 = 128;
+const SWEEP_STEP: u32 = 32;
 
 /// Keeps sessions in the memory of this process. A clone is a second handle of the same store.
 ///
@@ -50,12 +51,12 @@ impl MemoryStore {
         self.options.now()
     }
 
-    fn shard(&self, key: &SessionKey) -> &Locked {
+    fn shard(&self, key: &StoredKey) -> &Locked {
         &self.shards[shard_number(key)]
     }
 
     /// Locks the shards of two keys, in the order of their numbers as everybody does, so that no two wait for each other.
-    fn lock_both(&self, old: &SessionKey, new: &SessionKey) -> Both<'_> {
+    fn lock_both(&self, old: &StoredKey, new: &StoredKey) -> Both<'_> {
         let (old, new) = (shard_number(old), shard_number(new));
         match old.cmp(&new) {
             std::cmp::Ordering::Equal => Both { old: self.shards[old].write(), new: None },
@@ -90,50 +91,53 @@ impl Both<'_> {
 }
 
 /// Returns the number of the shard that keeps a key. Always the same one, so that a cursor, which is a key, is a place.
-pub(crate) fn shard_number(key: &SessionKey) -> usize {
-    // The last bytes are as random as any in a derived key, and tell the keys of a test apart.
-    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    let hash = key.as_str().bytes().rev().take(8).fold(0xcbf2_9ce4_8422_2325, mix);
-    // The upper bits have seen every byte. The shift leaves less than 2^16, the remainder less than SHARDS.
-    usize::from((hash >> 48) as u16) % SHARDS
+pub(crate) fn shard_number(key: &StoredKey) -> usize {
+    usize::from(key.spread())
 }
 
 #[async_trait]
 impl SessionStore for MemoryStore {
     async fn create(&self, key: &SessionKey, record: &Record) -> Result<Revision> {
         self.options.check_size(record)?;
-        let entry = Entry { record: record.clone(), revision: Revision::fresh() };
-        let revision = entry.revision;
-        let mut shard = self.shard(key).write();
-        if shard.live(key, self.now()).is_some() {
+        let node = Node::new(StoredKey::new(key), record);
+        let revision = node.revision;
+        let mut shard = self.shard(&node.key).write();
+        if shard.live(&node.key, self.now()).is_some() {
             return Err(Error::AlreadyExists);
         }
-        let replaced = shard.put(key, entry);
+        let replaced = shard.put(node);
         drop(shard);
         drop(replaced);
         Ok(revision)
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<(Record, Revision)>> {
-        let shard = self.shard(key).read();
-        Ok(shard.live(key, self.now()).map(|entry| (entry.record.clone(), entry.revision)))
+        let key = StoredKey::new(key);
+        let shard = self.shard(&key).read();
+        Ok(shard.live(&key, self.now()).map(|node| (node.record(), node.revision)))
     }
 
     async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> Result<Revision> {
         self.options.check_size(record)?;
-        let mut shard = self.shard(key).write();
-        let entry = successor(shard.live(key, self.now()), expected, record)?;
-        let revision = entry.revision;
-        let replaced = shard.put(key, entry);
+        let key = StoredKey::new(key);
+        let mut shard = self.shard(&key).write();
+        let node = expect(shard.live(&key, self.now()), expected)?.successor(key, record);
+        let revision = node.revision;
+        let replaced = shard.put(node);
         drop(shard);
         drop(replaced);
         Ok(revision)
     }
 
     async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> Result<()> {
-        let mut shard = self.shard(key).write();
-        let now = self.now();
-        if shard.touch(key, now, expires_at) { Ok(()) } else { Err(Error::NotFound) }
+        let key = StoredKey::new(key);
+        let mut shard = self.shard(&key).write();
+        let node = shard.live(&key, self.now()).ok_or(Error::NotFound)?;
+        if node.expires_at < expires_at {
+            let touched = node.touched(expires_at);
+            shard.put(touched);
+        }
+        Ok(())
     }
 
     async fn rotate(
@@ -144,26 +148,29 @@ impl SessionStore for MemoryStore {
         record: &Record,
     ) -> Result<Revision> {
         self.options.check_size(record)?;
-        let mut both = self.lock_both(old, new);
+        let (old, new) = (StoredKey::new(old), StoredKey::new(new));
+        let mut both = self.lock_both(&old, &new);
         let now = self.now();
-        let entry = successor(both.old.live(old, now), expected, record)?;
-        if both.of_new().live(new, now).is_some() {
+        let stored = expect(both.old.live(&old, now), expected)?;
+        let node = stored.successor(new, record);
+        let revision = node.revision;
+        if both.of_new().live(&node.key, now).is_some() {
             return Err(Error::AlreadyExists);
         }
-        let revision = entry.revision;
-        let removed = both.old.remove(old);
-        let replaced = both.of_new().put(new, entry);
+        let removed = both.old.remove(&old);
+        let replaced = both.of_new().put(node);
         drop(both);
         drop((removed, replaced));
         Ok(revision)
     }
 
     async fn delete(&self, key: &SessionKey) -> Result<bool> {
-        let mut shard = self.shard(key).write();
+        let key = StoredKey::new(key);
+        let mut shard = self.shard(&key).write();
         let now = self.now();
-        let removed = shard.remove(key);
+        let removed = shard.remove(&key);
         drop(shard);
-        Ok(removed.is_some_and(|entry| entry.record.is_live(now)))
+        Ok(removed.is_some_and(|node| node.is_live(now)))
     }
 
     async fn delete_expired(&self, limit: u32) -> Result<u32> {
@@ -194,16 +201,8 @@ impl SessionStore for MemoryStore {
     }
 }
 
-/// Makes the record that takes the place of a live one, or refuses: `NotFound` before `Conflict` (`ROTATE-09`).
-///
-/// It keeps the stored beginning and deadline, whatever the given record says (`UPDATE-06`, `ROTATE-05`).
-fn successor(stored: Option<&Entry>, expected: Revision, record: &Record) -> Result<Entry> {
+/// Returns the live record that a writer has loaded, or refuses: `NotFound` before `Conflict` (`ROTATE-09`).
+fn expect(stored: Option<&Node>, expected: Revision) -> Result<&Node> {
     let stored = stored.ok_or(Error::NotFound)?;
-    if stored.revision != expected {
-        return Err(Error::Conflict);
-    }
-    let mut record = record.clone();
-    record.created_at = stored.record.created_at;
-    record.deadline = stored.record.deadline;
-    Ok(Entry { record, revision: Revision::fresh() })
+    if stored.revision == expected { Ok(stored) } else { Err(Error::Conflict) }
 }

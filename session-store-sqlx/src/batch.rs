@@ -1,0 +1,105 @@
+//! Several calls, written as one.
+
+use session_core::Error;
+use sqlx::{Connection, SqlSafeStr};
+
+use crate::driver::{Driver, bind, run_one};
+use crate::error::is_outage;
+use crate::queue::{Call, Outcome, Work, refuse_all};
+use crate::statement::Statement;
+
+/// Writes some calls together, answers them, and says whether the connection is still good.
+pub(crate) async fn write_batch<DB: Driver>(connection: &mut DB::Connection, mut batch: Vec<Call<DB>>) -> bool {
+    // All of them are under way, so any order is right; this one brings those together that can be done at once.
+    batch.sort_by_key(|call| call.work.statements.first().map(Statement::address));
+    match write_together::<DB>(connection, &batch).await {
+        Ok(outcomes) => {
+            for (call, outcome) in batch.into_iter().zip(outcomes) {
+                call.answer(Ok(outcome));
+            }
+            true
+        }
+        // In an outage each call alone would meet the same, after the same wait.
+        Err(error) if batch.len() == 1 || is_outage::<DB>(&error) => {
+            let is_good = !is_outage::<DB>(&error);
+            refuse_all(batch, error);
+            is_good
+        }
+        // The fault of one of them, and nothing is written yet. The others must not suffer for it.
+        Err(_) => {
+            let mut is_good = true;
+            for call in batch {
+                match write_together::<DB>(connection, std::slice::from_ref(&call)).await {
+                    Ok(mut outcomes) => call.answer(outcomes.pop().ok_or_else(|| Error::backend("no outcome"))),
+                    Err(error) => {
+                        is_good &= !is_outage::<DB>(&error);
+                        refuse_all(vec![call], error);
+                    }
+                }
+            }
+            is_good
+        }
+    }
+}
+
+/// Writes some calls in one transaction, or one statement without; all of them, or none.
+async fn write_together<DB: Driver>(
+    connection: &mut DB::Connection,
+    batch: &[Call<DB>],
+) -> sqlx::Result<Vec<Outcome<DB::Row>>> {
+    if let [call] = batch
+        && call.work.statements.len() == 1
+    {
+        return write_same::<DB>(connection, batch).await;
+    }
+    let mut outcomes = Vec::with_capacity(batch.len());
+    let mut transaction = connection.begin_with(DB::dialect().0.begin.into_sql_str()).await?;
+    for calls in batch.chunk_by(|one, other| one.work.is_same_statement(&other.work)) {
+        match calls {
+            [call] if call.work.statements.len() > 1 => {
+                outcomes.push(write_steps::<DB>(&mut transaction, &call.work).await?);
+            }
+            _ => outcomes.extend(write_same::<DB>(&mut transaction, calls).await?),
+        }
+    }
+    transaction.commit().await?;
+    Ok(outcomes)
+}
+
+/// Writes calls of one and the same statement, several on each way to the database.
+async fn write_same<DB: Driver>(
+    connection: &mut DB::Connection,
+    mut calls: &[Call<DB>],
+) -> sqlx::Result<Vec<Outcome<DB::Row>>> {
+    let mut outcomes = Vec::with_capacity(calls.len());
+    while let Some(statement) = calls.first().and_then(|call| call.work.statements.first()) {
+        let (text, count) = statement.block(calls.len());
+        let (block, rest) = calls.split_at(count);
+        let mut arguments = DB::Arguments::default();
+        let mut times = Vec::with_capacity(count);
+        for Call { work, .. } in block {
+            // As late as possible: a call that waited for its turn would else revive what others have seen expired.
+            let now = work.clock.now();
+            bind::<DB>(&mut arguments, statement, &work.values, now)?;
+            times.push(now);
+        }
+        let answers = DB::run(connection, text, arguments).await?;
+        if answers.len() != count {
+            return Err(sqlx::Error::Protocol("a statement was not answered".to_owned()));
+        }
+        outcomes.extend(answers.into_iter().zip(times).map(|(answer, now)| Outcome { answer, now }));
+        calls = rest;
+    }
+    Ok(outcomes)
+}
+
+/// Writes the statements of one call; what the first one answers is the outcome.
+async fn write_steps<DB: Driver>(connection: &mut DB::Connection, work: &Work) -> sqlx::Result<Outcome<DB::Row>> {
+    let now = work.clock.now();
+    let mut first = None;
+    for statement in &work.statements {
+        let answer = run_one::<DB>(connection, statement, &work.values, now).await?;
+        first.get_or_insert(answer);
+    }
+    Ok(Outcome { answer: first.unwrap_or_default(), now })
+}

@@ -1,0 +1,46 @@
+//! What the suite needs of SQLite, in SQL and not through the store.
+
+use conformance_tests::{Damage, Space};
+use session_core::{BoxError, SessionKey};
+use session_store_sqlx::SqliteStore;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{AssertSqlSafe, Connection};
+
+const FILE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/conformance.sqlite");
+
+pub(crate) async fn open(space: Space) -> Result<SqliteStore, BoxError> {
+    let store = SqliteStore::open(FILE).await?.with_table(space.namespace())?.with_clock(space.clock());
+    store.setup().await?;
+    Ok(store)
+}
+
+/// The rows of the table as text, and how many entries each of its indexes has.
+pub(crate) async fn raw(space: Space) -> Result<Vec<String>, BoxError> {
+    let mut connection = SqliteConnection::connect(FILE).await?;
+    let name = space.namespace();
+    let rows = format!("SELECT concat_ws(' ', session_key, owner, data) FROM {name}");
+    let mut lines: Vec<String> = sqlx::query_scalar(AssertSqlSafe(rows)).fetch_all(&mut connection).await?;
+    for (index, filter) in [("expiry", "expires_at > 0"), ("owner", "owner IS NOT NULL")] {
+        let count = format!("SELECT count(*) FROM {name} INDEXED BY {name}__{index} WHERE {filter}");
+        let entries: i64 = sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut connection).await?;
+        lines.push(format!("{entries} entries in the index by {index}"));
+    }
+    Ok(lines)
+}
+
+pub(crate) async fn damage(space: Space, key: SessionKey, damage: Damage) -> Result<(), BoxError> {
+    let mut connection = SqliteConnection::connect(FILE).await?;
+    let name = space.namespace();
+    match damage {
+        Damage::Data(text) => {
+            let update = format!("UPDATE {name} SET data = ? WHERE session_key = ?");
+            sqlx::query(AssertSqlSafe(update)).bind(text).bind(key.as_str()).execute(&mut connection).await?;
+        }
+        Damage::Format => {
+            let update = format!("UPDATE {name} SET format = 99 WHERE session_key = ?");
+            sqlx::query(AssertSqlSafe(update)).bind(key.as_str()).execute(&mut connection).await?;
+        }
+        other => return Err(format!("sqlite cannot be damaged so: {other:?}").into()),
+    }
+    Ok(())
+}
