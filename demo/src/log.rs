@@ -15,7 +15,7 @@ const DEFAULT_FILTER: &str = "info,session_http=debug";
 
 /// Starts writing events to standard error; `filter` is what `RUST_LOG` says, if anything.
 pub(crate) fn start(filter: Option<&str>) -> Result<(), ParseError> {
-    let filter: Targets = filter.filter(|text| !text.is_empty()).unwrap_or(DEFAULT_FILTER).parse()?;
+    let filter: Targets = filter.unwrap_or(DEFAULT_FILTER).parse()?;
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
     tracing_subscriber::registry().with(lines).with(filter).init();
     Ok(())

@@ -21,26 +21,21 @@ mod secret;
 mod server;
 mod store;
 
-use options::{Request, USAGE};
+use options::{Options, Request, USAGE, UsageError};
 use server::ServeError;
 use store::OpenError;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // An argument that is not Unicode is as unknown as any other.
-    let arguments = env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
-    let options = match options::parse(arguments, env::var("SESSION_STORE").ok()) {
-        Ok(Request::Help) => {
+    let (options, secret) = match read_options() {
+        Ok(Some(read)) => read,
+        Ok(None) => {
             print!("{USAGE}\nStores: {}\n", store::Forms);
             return ExitCode::SUCCESS;
         }
-        Ok(Request::Serve(options)) => options,
         Err(error) => return misused(&error),
     };
-    if let Err(error) = log::start(env::var("RUST_LOG").ok().as_deref()) {
-        return misused(&error);
-    }
-    match server::serve(options, env::var("SESSION_SECRET").ok()).await {
+    match server::serve(options, secret).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(ServeError::Store(error @ OpenError::UnknownUrl)) => misused(&error),
         Err(error) => {
@@ -48,6 +43,16 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Reads the command line and the environment, the cookies' secret included, and starts the log; `None` if only help is asked for.
+fn read_options() -> Result<Option<(Options, Option<String>)>, UsageError> {
+    // An argument that is not Unicode is as unknown as any other.
+    let arguments = env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    let request = options::parse(arguments, options::variable("SESSION_STORE")?)?;
+    let Request::Serve(options) = request else { return Ok(None) };
+    log::start(options::variable("RUST_LOG")?.as_deref()).map_err(UsageError::BadFilter)?;
+    Ok(Some((options, options::variable("SESSION_SECRET")?)))
 }
 
 /// Says what is wrong with the command line, and how it should be.

@@ -1,5 +1,7 @@
 //! What the command line and the environment say.
 
+use std::env::{self, VarError};
+
 /// What `--help` prints.
 pub(crate) const USAGE: &str = "\
 Usage: demo [--store URL] [--addr HOST:PORT]
@@ -35,7 +37,7 @@ pub(crate) struct Options {
 }
 
 /// A command line that does not say what to do.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum UsageError {
     #[error("unknown option `{0}`")]
     Unknown(String),
@@ -47,6 +49,19 @@ pub(crate) enum UsageError {
     Twice(String),
     #[error("`{0}` is not an address with a port")]
     BadAddress(String),
+    #[error("the variable {0} is not unicode text")]
+    NotUnicode(&'static str),
+    #[error("the variable RUST_LOG is not understood")]
+    BadFilter(#[source] tracing_subscriber::filter::ParseError),
+}
+
+/// Reads a variable of the environment; one that is empty counts as absent.
+pub(crate) fn variable(name: &'static str) -> Result<Option<String>, UsageError> {
+    match env::var(name) {
+        Ok(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(UsageError::NotUnicode(name)),
+    }
 }
 
 /// Reads the arguments after the program's name; `environment` is what `SESSION_STORE` says, if anything.
@@ -79,7 +94,6 @@ pub(crate) fn parse(
     if !address.rsplit_once(':').is_some_and(is_address) {
         return Err(UsageError::BadAddress(address));
     }
-    let environment = environment.filter(|value| !value.is_empty());
     Ok(Request::Serve(Options { store: store.or(environment).unwrap_or_else(|| DEFAULT_STORE.to_owned()), address }))
 }
 
@@ -87,18 +101,18 @@ pub(crate) fn parse(
 mod tests {
     use super::*;
 
-    fn parse_words(line: &str, environment: Option<&str>) -> Result<Request, UsageError> {
-        parse(line.split_whitespace().map(str::to_owned), environment.map(str::to_owned))
+    fn parse_words(line: &str, environment: Option<&str>) -> Result<Request, String> {
+        let words = line.split_whitespace().map(str::to_owned);
+        parse(words, environment.map(str::to_owned)).map_err(|error| error.to_string())
     }
 
-    fn serve(store: &str, address: &str) -> Result<Request, UsageError> {
+    fn serve(store: &str, address: &str) -> Result<Request, String> {
         Ok(Request::Serve(Options { store: store.to_owned(), address: address.to_owned() }))
     }
 
     #[test]
     fn an_option_wins_over_the_environment_and_that_over_the_default() {
         assert_eq!(parse_words("", None), serve(DEFAULT_STORE, DEFAULT_ADDRESS));
-        assert_eq!(parse_words("", Some("")), serve(DEFAULT_STORE, DEFAULT_ADDRESS));
         assert_eq!(parse_words("", Some("memory:")), serve("memory:", DEFAULT_ADDRESS));
         assert_eq!(parse_words("--store sqlite:a --addr [::1]:80", Some("memory:")), serve("sqlite:a", "[::1]:80"));
         assert_eq!(parse_words("--addr=[::1]:80 --store=sqlite:a?b=c", None), serve("sqlite:a?b=c", "[::1]:80"));
@@ -106,7 +120,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        let refused = |line| parse_words(line, None).map_err(|error| error.to_string());
+        let refused = |line| parse_words(line, None);
         assert_eq!(refused("--stor x"), Err("unknown option `--stor`".into()));
         assert_eq!(refused("memory:"), Err("unknown option `memory:`".into()));
         assert_eq!(refused("--store"), Err("the option `--store` needs a value".into()));

@@ -40,6 +40,15 @@ fn an_unknown_store_is_refused_by_naming_those_that_exist() {
 }
 
 #[test]
+fn a_variable_that_is_not_understood_ends_the_program() {
+    for (name, value) in [("RUST_LOG", "loud=very"), ("SESSION_SECRET", "short")] {
+        let output = command().args(["--store", "memory:", "--addr", "127.0.0.1:0"]).env(name, value).output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && err.contains(name) && !err.contains(value), "{err}");
+    }
+}
+
+#[test]
 fn what_cannot_be_opened_is_said() {
     let (output, _, err) = run(&["--store", "sqlite:/nowhere/at/all.sqlite", "--addr", "127.0.0.1:0"]);
     assert_eq!(output.status.code(), Some(1), "{err}");
