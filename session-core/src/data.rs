@@ -30,14 +30,29 @@ use serde_json::value::RawValue;
 pub struct Data(Arc<str>);
 
 /// The refusal of text that is not one JSON object.
-#[derive(Debug, thiserror::Error)]
-#[error("the session data is not a json object")]
-pub struct InvalidData(#[source] serde_json::Error);
+///
+/// It says where the text is wrong and not how: the parser's own words may quote the data, which belongs in no log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the session data is not a json object, at line {line}, column {column}")]
+pub struct InvalidData {
+    line: usize,
+    column: usize,
+}
 
-/// A value that is stored does not have the type that was asked for, or a value cannot be written as JSON.
-#[derive(Debug, thiserror::Error)]
-#[error("the session value does not have the type that was asked for")]
-pub struct UnreadableValue(#[source] serde_json::Error);
+impl From<serde_json::Error> for InvalidData {
+    fn from(error: serde_json::Error) -> Self {
+        Self { line: error.line(), column: error.column() }
+    }
+}
+
+/// A stored value does not have the type that was asked for. It holds nothing of the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the session value is not a {wanted}, at line {line}, column {column} of its text")]
+pub struct UnreadableValue {
+    wanted: &'static str,
+    line: usize,
+    column: usize,
+}
 
 impl Data {
     /// Returns the empty object, `{}`.
@@ -49,13 +64,13 @@ impl Data {
     /// Takes a text that is one JSON object, and keeps it as it is.
     pub fn parse(text: impl Into<Arc<str>>) -> Result<Self, InvalidData> {
         let text = text.into();
-        visit_entries(&text, |_, _| ()).map_err(InvalidData)?;
+        visit_entries(&text, |_, _| ())?;
         Ok(Self(text))
     }
 
     /// Writes a struct or a map as JSON; refuses what is not an object.
     pub fn from_object<T: Serialize + ?Sized>(object: &T) -> Result<Self, InvalidData> {
-        Self::parse(serde_json::to_string(object).map_err(InvalidData)?)
+        Self::parse(serde_json::to_string(object)?)
     }
 
     /// Returns the text, exactly as it was written.
@@ -72,7 +87,12 @@ impl Data {
 
     /// Reads one value, or `None` if the key is absent. A value of another type is an error, never a default.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, UnreadableValue> {
-        self.raw(key).map(|raw| serde_json::from_str(raw.get())).transpose().map_err(UnreadableValue)
+        let value = self.raw(key).map(|raw| serde_json::from_str(raw.get())).transpose();
+        value.map_err(|error| UnreadableValue {
+            wanted: std::any::type_name::<T>(),
+            line: error.line(),
+            column: error.column(),
+        })
     }
 
     /// Returns the text of one value, or `None` if the key is absent.
@@ -231,6 +251,16 @@ mod tests {
         assert_eq!(changed.as_str(), hard.replace(r#""n":1"#, r#""n":2"#));
         assert!(data(hard).get::<String>("lone").is_err());
         assert_eq!(data(hard).keys(), ["big", "lone", "digits", "i", "n"]);
+    }
+
+    #[test]
+    fn errors_say_where_and_quote_nothing() {
+        let not_a_number = data(r#"{"n":"a secret"}"#).get::<u32>("n").expect_err("a text is not a number");
+        let not_an_object = Data::parse(r#""a secret""#).expect_err("a text is not an object");
+        for words in [not_a_number.to_string(), format!("{not_a_number:?}"), not_an_object.to_string()] {
+            assert!(!words.contains("secret"), "{words}");
+        }
+        assert!(not_a_number.to_string().contains("is not a u32"), "{not_a_number}");
     }
 
     #[test]
