@@ -1,6 +1,6 @@
 //! The sessions of one user, as the page "your devices" shows them.
 
-use session_core::{Listing, OwnerId, Page, Result, Scope, SessionIndex, SessionInfo, SessionKey, Timestamp};
+use session_core::{Error, Listing, OwnerId, Page, Result, Scope, SessionIndex, SessionInfo, SessionKey, Timestamp};
 
 use crate::policy;
 
@@ -42,14 +42,18 @@ pub(crate) async fn of(
     devices.sort_by_key(|device| (!device.is_current, std::cmp::Reverse(device.last_used_at)));
     devices.truncate(MOST);
     for device in &mut devices {
-        // The listing has no data. A session that ended meanwhile has no browser either.
-        let record = store.load(&device.info.key).await?;
-        device.browser = record.and_then(|(record, _)| record.data.get("browser").ok().flatten());
+        // The listing has no data. A session that ended meanwhile or cannot be read has no browser, and can be ended.
+        let loaded = match store.load(&device.info.key).await {
+            Err(Error::Corrupt(_)) => None,
+            loaded => loaded?,
+        };
+        device.browser = loaded.and_then(|(record, _)| record.data.get("browser").ok().flatten());
     }
     Ok(devices)
 }
 
-/// Every use sets the expiry one idle time-out ahead, unless the deadline comes first: then this is the latest it can be.
+/// Every use sets the expiry one idle time-out ahead, unless the deadline comes first: then this is the earliest it
+/// can have been.
 fn last_use(info: &SessionInfo, now: Timestamp) -> Timestamp {
     let used_at = info.expires_at.saturating_sub(policy::IDLE).max(info.created_at);
     used_at.min(now)

@@ -53,7 +53,7 @@ fn is_cross_site(headers: &HeaderMap) -> bool {
     let says = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match (says("sec-fetch-site"), says("origin"), says("host")) {
         (Some(site), _, _) => !matches!(site, "same-origin" | "none"),
-        // Browsers without the first header; a proxy that changes the host has to change nothing here if it speaks HTTPS.
+        // Browsers without the first header, and all of them over plain HTTP to another machine.
         (None, Some(origin), Some(host)) => origin.split_once("://").is_none_or(|(_, from)| from != host),
         (None, _, _) => false,
     }

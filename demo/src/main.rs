@@ -45,7 +45,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Reads the command line and the environment, the cookies' secret included, and starts the log; `None` if only help is asked for.
+/// Reads the command line and the environment, the cookies' secret included, and starts the log; `None` if only help
+/// is asked for.
 fn read_options() -> Result<Option<(Options, Option<String>)>, UsageError> {
     // An argument that is not Unicode is as unknown as any other.
     let arguments = env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());

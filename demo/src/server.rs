@@ -85,8 +85,8 @@ fn announce(address: SocketAddr, store: &str) {
     println!("Sessions in {store}\nListening on http://{address} (Ctrl-C stops it)");
     if !address.ip().is_loopback() {
         tracing::warn!(
-            "this is not a loopback address, so the cookie is for HTTPS only: put a proxy with TLS in front, or a browser \
-             will not stay logged in"
+            "this is not a loopback address, so the cookie is for HTTPS only: put a proxy with TLS in front, or a \
+             browser will not stay logged in"
         );
     }
 }

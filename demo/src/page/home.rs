@@ -27,8 +27,8 @@ pub(crate) fn home(view: &Home<'_>) -> Markup {
             @if let Some(user) = user { "Hello, " (user) } @else { "A session, seen from both sides" }
         }
         p.lead {
-            "Fill a cart, log in from two browsers, end one from the other, and watch what the server keeps. Sessions lie in "
-            (view.store) "."
+            "Fill a cart, log in from two browsers, end one from the other, and watch what the server keeps. "
+            "Sessions lie in " (view.store) "."
         }
         div.grid {
             @if user.is_none() { (login()) }
@@ -87,7 +87,9 @@ fn cart(items: &[String]) -> Markup {
                 }
                 button type="submit" { "Add" }
             }
-            p.hint { "The server thinks between reading and writing the cart. Add something in a second tab meanwhile." }
+            p.hint {
+                "The server thinks between reading and writing the cart. Add something in a second tab meanwhile."
+            }
         }
     }
 }
@@ -157,8 +159,8 @@ fn stored(view: &Home<'_>) -> Markup {
                     pre tabindex="0" aria-label="The data of the session as JSON" { (pretty(record.data.as_str())) }
                 }
                 p.hint {
-                    "The id in your cookie is nowhere in it. The key is derived from the id by SHA-256: whoever steals this "
-                    "record cannot log in with it."
+                    "The id in your cookie is nowhere in it. The key is derived from the id by SHA-256: whoever "
+                    "steals this record cannot log in with it."
                 }
             } @else {
                 p.empty { "Nothing. A visitor who only looks costs no record, and gets no cookie." }
@@ -168,14 +170,20 @@ fn stored(view: &Home<'_>) -> Markup {
 }
 
 fn experiments() -> Markup {
+    const EXPERIMENTS: [(&str, &str); 4] = [
+        (
+            "Race yourself.",
+            "Add something with 5 seconds of thinking, and more from a second tab: all of it is in the cart.",
+        ),
+        ("Log out under a running request.", "Start a slow one here, log out there: you stay logged out."),
+        ("Restart the server.", "You are still logged in, unless the sessions lie in memory."),
+        ("Reuse an old cookie.", "Copy it before you log in, present it after: nobody knows it."),
+    ];
     html! {
         section.card.wide aria-labelledby="try" {
             h2 #try { "Try to break it" }
             ol.steps {
-                li { strong { "Race yourself." } " Add something with 5 seconds of thinking, and more from a second tab: all of it is in the cart." }
-                li { strong { "Log out under a running request." } " Start a slow one here, log out there: you stay logged out." }
-                li { strong { "Restart the server." } " You are still logged in, unless the sessions lie in memory." }
-                li { strong { "Reuse an old cookie." } " Copy it before you log in, present it after: nobody knows it." }
+                @for (what, how) in EXPERIMENTS { li { strong { (what) } " " (how) } }
             }
         }
     }

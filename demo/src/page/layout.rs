@@ -2,7 +2,8 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-/// The style sheet. It stands inside of every page, so that a page is one request; the response's policy names its hash.
+/// The style sheet. It stands inside of every page, so that a page is one request; the response's policy names its
+/// hash.
 pub(crate) const STYLE: &str = include_str!("style.css");
 
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Crect \
