@@ -127,11 +127,9 @@ impl Disk {
     ) -> Result<Revision> {
         let revision = Revision::fresh();
         let text = format::write(key, record, revision, entries.sweep_at);
-        if replaced != Some(entries) {
-            self.add_entries(&entries)?;
-        }
+        let folders = if replaced == Some(entries) { Vec::new() } else { self.add_entries(&entries)? };
         // If this fails, the new entries stay until they are due: after a failed sync the record may be there or not.
-        self.replace(&entries.name, &text)?;
+        self.replace(&entries.name, &text, &folders)?;
         if let Some(replaced) = replaced {
             self.remove_entries(&replaced, Some(&entries));
         }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use session_core::{Error, Result, SessionKey, StoreOptions, Timestamp};
@@ -90,10 +91,11 @@ impl Disk {
         write().inspect_err(|_| drop(files::remove(&path)))
     }
 
-    /// Puts a record in its place, whatever is there, in one step.
-    pub(crate) fn replace(&self, name: &RecordName, record: &[u8]) -> Result<()> {
+    /// Puts a record in its place, whatever is there, in one step, once the folders of its entries are on the disk.
+    pub(crate) fn replace(&self, name: &RecordName, record: &[u8], folders: &[PathBuf]) -> Result<()> {
         let write = || {
             self.stage(name.shard(), record)?;
+            self.sync_folders(folders)?;
             fs::rename(self.layout.staged(name.shard()), self.layout.record(name))?;
             self.sync_shard(name.shard())
         };
@@ -121,7 +123,15 @@ impl Disk {
 
     /// Writes the names in a shard to the disk, if the store is told to.
     pub(crate) fn sync_shard(&self, shard: u8) -> io::Result<()> {
-        if self.durability == Durability::Full { files::sync_folder(&self.layout.shard(shard)) } else { Ok(()) }
+        self.sync_folders(&[self.layout.shard(shard)])
+    }
+
+    /// Writes the names in folders to the disk, if the store is told to.
+    pub(crate) fn sync_folders(&self, folders: &[PathBuf]) -> io::Result<()> {
+        if self.durability != Durability::Full {
+            return Ok(());
+        }
+        folders.iter().try_for_each(|folder| files::sync_folder(folder))
     }
 }
 

@@ -5,13 +5,12 @@
 //! sweep finds the entry when it is due, sees that no record claims it, and removes it together with the owner's.
 
 use std::fs;
-use std::io;
-use std::path::Path;
+use std::iter;
+use std::path::{Path, PathBuf};
 
 use session_core::{OwnerId, Result, Timestamp};
 
 use crate::disk::Disk;
-use crate::durability::Durability;
 use crate::end::timestamp;
 use crate::error::from_io;
 use crate::files;
@@ -52,32 +51,19 @@ impl Entries {
 }
 
 impl Disk {
-    /// Makes the entries of a record that is about to be written, unless they are there.
-    pub(crate) fn add_entries(&self, entries: &Entries) -> Result<()> {
-        self.create_entries(entries, self.durability).map_err(from_io)
-    }
-
-    /// Makes the entries again that a stored record claims. They are not synced: what a loss of power takes of them
-    /// comes back in the same way.
-    pub(crate) fn heal_entries(&self, entries: &Entries) -> Result<()> {
-        self.create_entries(entries, Durability::Relaxed).map_err(from_io)
-    }
-
-    fn create_entries(&self, entries: &Entries, durability: Durability) -> io::Result<()> {
-        let add = |path: &Path| {
-            let is_folder_new = files::create_entry(path, self.layout.root())?;
-            for folder in path.ancestors().skip(1).take_while(|folder| *folder != self.layout.root()) {
-                if durability == Durability::Full {
-                    files::sync_folder(folder)?;
-                }
-                if !is_folder_new {
-                    break;
-                }
-            }
-            Ok::<_, io::Error>(())
-        };
-        add(&self.layout.sweep_entry(entries))?;
-        entries.owner.map_or(Ok(()), |owner| add(&self.layout.owner_entry(&owner, &entries.name)))
+    /// Makes the entries of a record that is about to be written, unless they are there, and returns the folders that
+    /// must be synced before the record is in its place.
+    ///
+    /// After the record's own file, that is: the file system then has written most of it together with the file.
+    pub(crate) fn add_entries(&self, entries: &Entries) -> Result<Vec<PathBuf>> {
+        let mut changed = Vec::new();
+        let owner_entry = entries.owner.map(|owner| self.layout.owner_entry(&owner, &entries.name));
+        for path in iter::once(self.layout.sweep_entry(entries)).chain(owner_entry) {
+            let is_folder_new = files::create_entry(&path, self.layout.root()).map_err(from_io)?;
+            let folders = path.ancestors().skip(1).take_while(|folder| *folder != self.layout.root());
+            changed.extend(folders.take(if is_folder_new { usize::MAX } else { 1 }).map(Path::to_owned));
+        }
+        Ok(changed)
     }
 
     /// Removes entries that no record claims any more, except those that `kept` has too.

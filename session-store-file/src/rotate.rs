@@ -15,6 +15,7 @@
 
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 
 use session_core::{Error, Record, Result, Revision, SessionKey};
 
@@ -54,11 +55,11 @@ impl Disk {
         let entries = Entries::new(name, record.expires_at, record.owner.as_ref());
         let left = Entries::of(stored.name, &stored.head);
         let text = format::write(new, &record, revision, entries.sweep_at);
-        self.add_entries(&entries)?;
+        let folders = self.add_entries(&entries)?;
         if stored.start > 0 {
             stored = self.rewrite(stored).map_err(from_io)?;
         }
-        self.move_as(stored, &name, &text).map_err(from_io)?;
+        self.move_as(stored, &name, &text, &folders).map_err(from_io)?;
         self.remove_entries(&left, None);
         if let Some(expired) = expired {
             self.remove_entries(&Entries::of(name, &expired.head), Some(&entries));
@@ -67,14 +68,15 @@ impl Disk {
     }
 
     /// Moves a file to another name under which it reads as `record`.
-    fn move_as(&self, mut stored: Stored, name: &RecordName, record: &[u8]) -> io::Result<()> {
+    fn move_as(&self, mut stored: Stored, name: &RecordName, record: &[u8], folders: &[PathBuf]) -> io::Result<()> {
         self.stage(name.shard(), record)?;
         let length = u64::try_from(stored.head.record_length()).unwrap_or(u64::MAX);
         let mut append = || {
             // A rotation that was cut short may have left something here.
             stored.file.set_len(length)?;
             files::write_at(&mut stored.file, length, record)?;
-            self.sync(&stored.file)
+            self.sync(&stored.file)?;
+            self.sync_folders(folders)
         };
         append().inspect_err(|_| {
             // What is appended is ignored; it is removed to free a full disk.

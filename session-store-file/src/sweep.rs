@@ -102,7 +102,8 @@ impl Disk {
         }
         let end = stored.head.ends.current;
         let kept = if claimed.sweep_at > now { claimed } else { Entries { sweep_at: end.expires_at, ..claimed } };
-        self.heal_entries(&kept)?;
+        // Not synced: what a loss of power takes of the entries comes back in the same way.
+        self.add_entries(&kept)?;
         if kept != claimed {
             self.write_end(&mut stored, End { sweep_at: kept.sweep_at, ..end }).map_err(from_io)?;
             self.remove_entries(&claimed, Some(&kept));
@@ -141,7 +142,7 @@ impl Disk {
             if !is_healthy {
                 let _shard = self.lock_shard(name.shard())?;
                 if let Ok(Some(stored)) = self.look(name, Access::Read) {
-                    self.heal_entries(&Entries::of(*name, &stored.head))?;
+                    self.add_entries(&Entries::of(*name, &stored.head))?;
                 }
             }
         }

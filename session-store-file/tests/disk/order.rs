@@ -26,14 +26,14 @@ async fn every_write_is_on_the_disk_before_the_next_one_depends_on_it() {
 
     let create = [
         "make sweep entry",
+        "make owner entry",
+        "write new",
+        "sync new",
         "sync sweep slot",
         "sync sweep day",
         "sync sweep",
-        "make owner entry",
         "sync owners of",
         "sync owners",
-        "write new",
-        "sync new",
         "rename new to record",
         "sync shard",
     ];
@@ -42,14 +42,14 @@ async fn every_write_is_on_the_disk_before_the_next_one_depends_on_it() {
     assert_eq!(events(&trace, "touch"), ["write record", "sync record"]);
     let rotate = [
         "make sweep entry",
-        "sync sweep slot",
         "make owner entry",
-        "sync owners of",
         "write new",
         "sync new",
         "cut record",
         "write record",
         "sync record",
+        "sync sweep slot",
+        "sync owners of",
         "rename record to record",
         "sync shard",
         "sync shard",

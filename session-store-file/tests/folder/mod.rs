@@ -37,10 +37,8 @@ pub(crate) async fn damage(space: Space, key: SessionKey, damage: Damage) -> Res
 /// Takes the folder away, or brings it back.
 pub(crate) async fn outage(space: Space, outage: Outage) -> Result<(), BoxError> {
     let (here, away) = (place(&space), place(&space).with_extension("away"));
-    Ok(match outage {
-        Outage::Begin => fs::rename(here, away)?,
-        _ => fs::rename(away, here)?,
-    })
+    let (from, to) = if outage == Outage::Begin { (here, away) } else { (away, here) };
+    Ok(fs::rename(from, to)?)
 }
 
 /// Keeps the folders of the present run, of which there may be several at a time.
