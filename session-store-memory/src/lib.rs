@@ -6,5 +6,7 @@ mod shard;
 mod store;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 pub use store::MemoryStore;
+pub use usage::Usage;

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use session_core::{SessionInfo, Timestamp};
 
+use crate::Usage;
 use crate::node::{ByExpiry, ByKey, ByOwner, Node, StoredKey};
 
 /// Records, ordered by expiry for the sweep and by owner for the index. The three always agree.
@@ -110,10 +111,9 @@ impl Shard {
         nodes.take_while(move |node| node.owner.as_ref() == owner)
     }
 
-    /// Returns how many entries the records and both orders have, for tests that nothing is left behind.
-    #[cfg(test)]
-    pub(crate) fn sizes(&self) -> [usize; 3] {
-        [self.nodes.len(), self.expiries.len(), self.owned.len()]
+    /// Returns how many entries the records and both orders have.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage { records: self.nodes.len(), expiries: self.expiries.len(), owned: self.owned.len() }
     }
 }
 

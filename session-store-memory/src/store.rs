@@ -1,10 +1,12 @@
 //! The seven calls.
 
+use std::fmt;
 use std::sync::{Arc, RwLockWriteGuard};
 
 use async_trait::async_trait;
 use session_core::{Clock, Error, Record, Result, Revision, SessionKey, SessionStore, StoreOptions, Timestamp};
 
+use crate::Usage;
 use crate::node::{Node, StoredKey};
 use crate::shard::{Locked, Shard};
 
@@ -19,7 +21,7 @@ const SWEEP_STEP: u32 = 32;
 /// Sessions end with the process. No call waits for anything but a lock that is held for microseconds, none runs in
 /// the background, and none fails except as the [contract](session_core::contract) says. Nothing is evicted: the store grows
 /// until sessions are deleted or swept, so run a [`Sweeper`](session_core::Sweeper).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct MemoryStore {
     pub(crate) shards: Arc<[Locked]>,
     pub(crate) options: StoreOptions,
@@ -43,6 +45,12 @@ impl MemoryStore {
     pub fn with_max_data_bytes(mut self, bytes: usize) -> Self {
         self.options.max_data_bytes = bytes;
         self
+    }
+
+    /// Returns how many entries the store holds. It looks at one part after the other, so calls that run meanwhile may
+    /// be counted in part.
+    pub fn usage(&self) -> Usage {
+        self.shards.iter().map(|shard| shard.read().usage()).sum()
     }
 
     /// Returns the time. It is asked under the lock that guards what it decides about: a call that was late for its
@@ -69,6 +77,12 @@ impl MemoryStore {
                 Both { old: self.shards[old].write(), new: Some(new) }
             }
         }
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("usage", &self.usage()).field("options", &self.options).finish()
     }
 }
 

@@ -37,11 +37,8 @@ fn block_on(future: impl Future<Output = ()>) {
 
 /// How many entries there are in all: records, by expiry, by owner.
 fn sizes(store: &MemoryStore) -> [usize; 3] {
-    store
-        .shards
-        .iter()
-        .map(|shard| shard.read().sizes())
-        .fold([0; 3], |sum, part| [sum[0] + part[0], sum[1] + part[1], sum[2] + part[2]])
+    let usage = store.usage();
+    [usage.records, usage.expiries, usage.owned]
 }
 
 #[tokio::test]
