@@ -10,6 +10,7 @@ use session_core::{BoxError, SessionIndex, SessionKey, SessionStore};
 use crate::Space;
 
 pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
+pub(crate) type Open<T> = Arc<dyn Fn(Space) -> Boxed<T> + Send + Sync>;
 pub(crate) type Hook<A, T> = Arc<dyn Fn(Space, A) -> Boxed<T> + Send + Sync>;
 
 /// What a case may need of the harness.
@@ -93,9 +94,9 @@ impl fmt::Debug for Handle {
 #[derive(Clone)]
 pub(crate) struct Factory {
     /// Opens the store of a space.
-    pub(crate) open: Arc<dyn Fn(Space) -> Boxed<Handle> + Send + Sync>,
+    pub(crate) open: Open<Handle>,
     /// Opens the store of a space with a second handle on the same records, if the harness can.
-    pub(crate) open_pair: Option<Arc<dyn Fn(Space) -> Boxed<(Handle, Handle)> + Send + Sync>>,
+    pub(crate) open_pair: Option<Open<(Handle, Handle)>>,
 }
 
 /// The optional abilities of a harness.

@@ -75,14 +75,14 @@ impl Process {
     }
 }
 
-fn written(answer: Answer) -> Option<Revision> {
-    if let Answer::Written(number) = answer { Some(Revision::from_number(number)) } else { None }
+fn written(answer: &Answer) -> Option<Revision> {
+    if let Answer::Written(number) = answer { Some(Revision::from_number(*number)) } else { None }
 }
 
 #[async_trait]
 impl SessionStore for Process {
     async fn create(&self, key: &SessionKey, record: &Record) -> Result<Revision> {
-        self.ask_for(Call::Create { key: key.to_string(), record: record.into() }, written).await
+        self.ask_for(Call::Create { key: key.to_string(), record: record.into() }, |answer| written(&answer)).await
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<(Record, Revision)>> {
@@ -97,7 +97,10 @@ impl SessionStore for Process {
 
     async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> Result<Revision> {
         let record = WireRecord::from(record);
-        self.ask_for(Call::Update { key: key.to_string(), expected: expected.number(), record }, written).await
+        self.ask_for(Call::Update { key: key.to_string(), expected: expected.number(), record }, |answer| {
+            written(&answer)
+        })
+        .await
     }
 
     async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> Result<()> {
@@ -113,7 +116,7 @@ impl SessionStore for Process {
         record: &Record,
     ) -> Result<Revision> {
         let (old, new, expected) = (old.to_string(), new.to_string(), expected.number());
-        self.ask_for(Call::Rotate { old, expected, new, record: record.into() }, written).await
+        self.ask_for(Call::Rotate { old, expected, new, record: record.into() }, |answer| written(&answer)).await
     }
 
     async fn delete(&self, key: &SessionKey) -> Result<bool> {

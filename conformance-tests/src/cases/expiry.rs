@@ -52,7 +52,9 @@ async fn expiry_01(b: Bench) -> Outcome {
         let create = b.store.create(&name("create"), &write).await;
         same(&what("delete"), &deleted, &is_live)?;
         if is_live {
-            (update?, touch?, rotate?);
+            update?;
+            touch?;
+            rotate?;
             refused(&what("create"), create, Refusal::AlreadyExists)?;
         } else {
             refused(&what("update"), update, refusal)?;

@@ -169,7 +169,7 @@ impl<'a> History<'a> {
 
     async fn take(&mut self, client: usize, step: Step) -> Outcome {
         let now = self.b.now();
-        let store = if client % 2 == 0 { &self.b.store } else { &self.b.peer };
+        let store = [&self.b.store, &self.b.peer][client % 2];
         // Each client writes something of its own, and with another expiry, so that it shows who wrote last.
         let lifetime = LONG * (u32::try_from(client).unwrap_or_default() + 2);
         let mut record = self.b.lasting(&format!(r#"{{"by":{client},"step":"{step:?}"}}"#), lifetime);

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     // A specimen that panics on purpose shall not fill the screen; what it says is in the report.
     let report_panic = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if panic.payload_as_str() != Some(state::PANIC) {
+        if panic.payload().downcast_ref::<String>().map(String::as_str) != Some(state::PANIC) {
             report_panic(panic);
         }
     }));
@@ -124,7 +124,7 @@ fn in_memory(fault: Fault) -> Suite {
         let case = Arc::as_ptr(&space.clock()).addr();
         Arc::clone(worlds.lock().unwrap_or_else(PoisonError::into_inner).entry(case).or_default())
     };
-    with_hooks(fault, Arc::new(world))
+    with_hooks(fault, world)
 }
 
 /// A suite for specimens that share a file with other processes.
@@ -134,7 +134,7 @@ fn in_files(fault: Fault) -> Suite {
         std::fs::write(file.with_extension("fault"), format!("{fault:?}")).expect("the test's folder can be written");
         Arc::new(World::in_file(file))
     };
-    with_hooks(fault, Arc::new(world)).spans_processes()
+    with_hooks(fault, world).spans_processes()
 }
 
 /// The suite of the second process, which finds in a file which fault it shall have.
@@ -155,7 +155,8 @@ fn file_of(space: &Space) -> PathBuf {
     folder.join(format!("{}.json", parts.collect::<Vec<_>>().join("_")))
 }
 
-fn with_hooks(fault: Fault, world_of: Arc<dyn Fn(&Space) -> Arc<World> + Send + Sync>) -> Suite {
+fn with_hooks(fault: Fault, world_of: impl Fn(&Space) -> Arc<World> + Send + Sync + 'static) -> Suite {
+    let world_of = Arc::new(world_of);
     let of = || Arc::clone(&world_of);
     let (opened, aged, raw, damaged, counted, out) = (of(), of(), of(), of(), of(), of());
     Suite::new(format!("{fault:?}"), move |space: Space| {

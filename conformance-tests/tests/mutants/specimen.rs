@@ -158,10 +158,9 @@ impl SessionStore for Specimen {
 
     async fn load(&self, key: &SessionKey) -> Result<Option<(Record, Revision)>> {
         let name = self.name(key);
-        if let (true, Some(cached)) = (self.has(Fault::HandlesCacheLoads), self.cached().get(&name)) {
-            if cached.0.is_live(self.clock.now()) {
-                return Ok(Some(cached.clone()));
-            }
+        let cached = self.cached().get(&name).filter(|(record, _)| record.is_live(self.clock.now())).cloned();
+        if self.has(Fault::HandlesCacheLoads) && cached.is_some() {
+            return Ok(cached);
         }
         if self.has(Fault::LoadMakesTwoTrips) {
             self.trip(|_, _| Ok(()))?;
@@ -272,7 +271,7 @@ impl SessionIndex for Specimen {
     async fn count(&self, scope: Scope<'_>) -> Result<u64> {
         let owner = if let Scope::Owner(owner) = scope { Some(owner) } else { None };
         self.trip(|how, state| {
-            let all = how.has(Fault::CountCountsExpired).then(|| How { now: i64::MIN, ..how });
+            let all = how.has(Fault::CountCountsExpired).then_some(How { now: i64::MIN, ..how });
             Ok(state.listed(all.unwrap_or(how), owner).len() as u64)
         })
     }
