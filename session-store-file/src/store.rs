@@ -51,8 +51,8 @@ impl FileStore {
 
     /// Sets the clock that decides whether a session is live; the system's by default.
     #[must_use]
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        Arc::make_mut(&mut self.disk).options.clock = clock;
+    pub fn with_clock(mut self, clock: impl Clock + 'static) -> Self {
+        Arc::make_mut(&mut self.disk).options.clock = Arc::new(clock);
         self
     }
 

@@ -8,7 +8,6 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::{ManualClock, OwnerId, Page, Record, Scope, SessionIndex as _, SessionKey, SessionStore as _};
@@ -152,7 +151,7 @@ async fn kill_and_look(test: &str, kills: u32) {
     let total: u64 = steps.iter().sum();
     println!("{kills} kills, {total} steps, {in_flight} lanes found after a step that was not acknowledged");
 
-    let late = store.clone().with_clock(Arc::new(ManualClock::new(at(2 * LATER))));
+    let late = store.clone().with_clock(ManualClock::new(at(2 * LATER)));
     while late.delete_expired(1000).await.expect("swept") == 1000 {}
     assert!(stored_files(folder.path()).is_empty(), "{:?}", stored_files(folder.path()));
     assert!(files_below(&folder.path().join("records")).is_empty());

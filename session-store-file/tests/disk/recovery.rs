@@ -81,7 +81,7 @@ async fn a_rotation_that_stopped_after_the_rename_happened() {
         assert_eq!(store.count(Scope::All).await.ok(), Some(1), "{then}");
         assert!(store.delete(&holder).await.expect("deleted"), "{then}");
         // The entries that a crash left of the old key go when they are due.
-        let late = open(folder.path()).await.with_clock(Arc::new(ManualClock::new(Timestamp::MAX)));
+        let late = open(folder.path()).await.with_clock(ManualClock::new(Timestamp::MAX));
         assert_eq!(late.delete_expired(9).await.ok(), Some(0));
         assert!(stored_files(folder.path()).is_empty(), "{then}");
     }
@@ -95,7 +95,7 @@ async fn entries_without_a_record_are_not_listed_and_go_when_they_are_due() {
     fs::remove_file(store.record_path(&key("a"))).expect("it was there");
     assert_eq!(store.count(Scope::Owner(&owner("ada"))).await.ok(), Some(0));
     assert_eq!(store.delete_expired(9).await.ok(), Some(0));
-    let late = store.clone().with_clock(Arc::new(ManualClock::new(at(LATER))));
+    let late = store.clone().with_clock(ManualClock::new(at(LATER)));
     assert_eq!(late.delete_expired(9).await.ok(), Some(0));
     assert!(files_below(folder.path()).iter().all(|file| !file.to_string_lossy().contains("ada")));
     assert!(stored_files(folder.path()).is_empty());
@@ -119,7 +119,7 @@ async fn an_owner_that_a_crash_kept_from_the_record_leaves_nothing() {
     }
     assert_eq!(store.count(Scope::Owner(&owner("ada"))).await.ok(), Some(1));
     assert_eq!(store.delete_owned(&owner("ada"), None).await.ok(), Some(1));
-    let late = store.clone().with_clock(Arc::new(ManualClock::new(at(LATER))));
+    let late = store.clone().with_clock(ManualClock::new(at(LATER)));
     assert_eq!(late.delete_expired(9).await.ok(), Some(0));
     assert!(stored_files(folder.path()).is_empty());
 }
@@ -142,7 +142,7 @@ async fn an_index_that_is_gone_comes_back_sweep_by_sweep() {
     }
     let page = Page::first(500);
     assert_eq!(store.list(Scope::Owner(&owner("ada")), &page).await.expect("listed").sessions.len(), 200);
-    let late = store.clone().with_clock(Arc::new(ManualClock::new(at(LATER))));
+    let late = store.clone().with_clock(ManualClock::new(at(LATER)));
     assert_eq!(late.delete_expired(500).await.ok(), Some(200));
     assert!(stored_files(folder.path()).is_empty());
 }

@@ -1,0 +1,166 @@
+//! What a URL says: a scheme, what the store's driver shall see of it, and our own parameters.
+
+use percent_encoding::percent_decode_str;
+use std::time::Duration;
+
+use crate::OpenError;
+
+/// The parameters that the facade takes out of the query, for the schemes that know them.
+pub(crate) const NAMESPACE: &str = "namespace";
+pub(crate) const SETUP: &str = "setup";
+pub(crate) const TIMEOUT: &str = "timeout_ms";
+pub(crate) const POOL: &str = "pool";
+pub(crate) const DURABILITY: &str = "durability";
+pub(crate) const MAX_DATA: &str = "max_data_bytes";
+
+/// A URL, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Location {
+    scheme: String,
+    /// Everything between the scheme's colon and the query, as it was written.
+    rest: String,
+    /// The query in its order, decoded.
+    parameters: Vec<(String, String)>,
+    /// The parameters of the query that are the driver's, as they were written.
+    foreign: Vec<String>,
+}
+
+impl Location {
+    /// Takes a URL apart; `ours` are the parameters that do not go to the driver.
+    pub(crate) fn parse(url: &str, ours: &[&str]) -> Result<Self, OpenError> {
+        let (scheme, rest) = split_scheme(url)?;
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (mut parameters, mut foreign) = (Vec::new(), Vec::new());
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = decode(name)?;
+            if ours.contains(&name.as_str()) {
+                if parameters.iter().any(|(seen, _)| *seen == name) {
+                    return Err(OpenError::Parameter { name, wanted: "there once" });
+                }
+                parameters.push((name, decode(value)?));
+            } else {
+                foreign.push(pair.to_owned());
+            }
+        }
+        Ok(Self { scheme: scheme.to_owned(), rest: rest.to_owned(), parameters, foreign })
+    }
+
+    /// Returns the URL without the parameters that are ours, for the driver.
+    pub(crate) fn for_driver(&self) -> String {
+        let query = if self.foreign.is_empty() { String::new() } else { format!("?{}", self.foreign.join("&")) };
+        format!("{}:{}{query}", self.scheme, self.rest)
+    }
+
+    /// Refuses a URL with parameters that nobody knows; for stores without a driver that knows some.
+    pub(crate) fn without_foreign(self) -> Result<Self, OpenError> {
+        match self.foreign.first() {
+            Some(pair) => Err(OpenError::UnknownParameter(pair.split('=').next().unwrap_or_default().to_owned())),
+            None => Ok(self),
+        }
+    }
+
+    /// Returns the path of a URL that names a file or folder, decoded, with or without `//` before it.
+    pub(crate) fn path(&self) -> Result<String, OpenError> {
+        let path = decode(self.rest.strip_prefix("//").unwrap_or(&self.rest))?;
+        if path.is_empty() { Err(OpenError::NoPath) } else { Ok(path) }
+    }
+
+    pub(crate) fn is_bare(&self) -> bool {
+        self.rest.is_empty() || self.rest == "//"
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Reads a whole number that is not zero.
+    pub(crate) fn number<N: std::str::FromStr + PartialEq + From<u8>>(
+        &self,
+        name: &str,
+    ) -> Result<Option<N>, OpenError> {
+        let wrong = || OpenError::Parameter { name: name.to_owned(), wanted: "a whole number from 1 on" };
+        let number: Option<N> = self.text(name).map(str::parse).transpose().map_err(|_| wrong())?;
+        if number.as_ref().is_some_and(|number| *number == N::from(0)) { Err(wrong()) } else { Ok(number) }
+    }
+
+    pub(crate) fn timeout(&self) -> Result<Option<Duration>, OpenError> {
+        Ok(self.number(TIMEOUT)?.map(Duration::from_millis))
+    }
+
+    /// Says whether tables and indexes shall be made; they are unless `setup=off`.
+    pub(crate) fn has_setup(&self) -> Result<bool, OpenError> {
+        self.one_of(SETUP, "on or off", &[("on", true), ("off", false)]).map(|setup| setup.unwrap_or(true))
+    }
+
+    /// Reads one of a few words.
+    pub(crate) fn one_of<T: Copy>(
+        &self,
+        name: &str,
+        wanted: &'static str,
+        words: &[(&str, T)],
+    ) -> Result<Option<T>, OpenError> {
+        let Some(given) = self.text(name) else { return Ok(None) };
+        let found = words.iter().find(|(word, _)| *word == given).map(|(_, meaning)| *meaning);
+        found.map(Some).ok_or_else(|| OpenError::Parameter { name: name.to_owned(), wanted })
+    }
+}
+
+/// Splits a URL at the colon after its scheme.
+pub(crate) fn split_scheme(url: &str) -> Result<(&str, &str), OpenError> {
+    let (scheme, rest) = url.split_once(':').ok_or(OpenError::NoScheme)?;
+    let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    if !scheme.is_empty() && scheme.bytes().all(is_scheme) { Ok((scheme, rest)) } else { Err(OpenError::NoScheme) }
+}
+
+fn decode(text: &str) -> Result<String, OpenError> {
+    Ok(percent_decode_str(text).decode_utf8().map_err(|_| OpenError::Encoding)?.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &[&str] = &[NAMESPACE, SETUP, TIMEOUT, POOL];
+
+    #[test]
+    fn our_parameters_are_taken_out_and_the_others_stay_as_they_were() {
+        let url = "postgres://u:p%40ss@h:5432/db?sslmode=require&namespace=my%20app&options=-c%20a%3Db&setup=off";
+        let location = Location::parse(url, OURS).expect("the URL is one");
+        assert_eq!(location.text(NAMESPACE), Some("my app"));
+        assert_eq!(location.for_driver(), "postgres://u:p%40ss@h:5432/db?sslmode=require&options=-c%20a%3Db");
+        assert_eq!(location.has_setup().ok(), Some(false));
+        assert_eq!(location.timeout().ok(), Some(None));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_with_its_name() {
+        for (url, said) in [
+            ("sqlite", "the store is not given as a url"),
+            ("/var/lib/x", "the store is not given as a url"),
+            ("x:y?setup=maybe", "`setup`"),
+            ("x:y?pool=0", "`pool`"),
+            ("x:y?pool=ten", "`pool`"),
+            ("x:y?timeout_ms=-1", "`timeout_ms`"),
+            ("x:y?pool=1&pool=2", "`pool`"),
+            ("x:%ff", "percent"),
+        ] {
+            let refusal = Location::parse(url, OURS).and_then(|location| {
+                location.path()?;
+                location.has_setup()?;
+                location.number::<u32>(POOL)?;
+                location.timeout().map(drop)
+            });
+            let words = refusal.expect_err("the URL is wrong").to_string();
+            assert!(words.contains(said), "{url}: {words}");
+        }
+    }
+
+    #[test]
+    fn a_path_may_have_slashes_before_it() {
+        for (url, path) in [("file:a/b", "a/b"), ("file:/a/b", "/a/b"), ("file:///a/b", "/a/b"), ("file:a%20b", "a b")]
+        {
+            assert_eq!(Location::parse(url, OURS).and_then(|location| location.path()).ok().as_deref(), Some(path));
+        }
+    }
+}

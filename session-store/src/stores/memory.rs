@@ -1,0 +1,24 @@
+//! `memory:`
+
+use std::sync::Arc;
+
+use session_core::SessionIndex;
+use session_store_memory::MemoryStore;
+
+use crate::OpenError;
+use crate::location::{Location, MAX_DATA};
+
+pub(crate) async fn open(location: Location) -> Result<Arc<dyn SessionIndex>, OpenError> {
+    let location = location.without_foreign()?;
+    if !location.is_bare() {
+        return Err(OpenError::Parameter {
+            name: "memory:".into(),
+            wanted: "without a name: each opening is a store of its own",
+        });
+    }
+    let mut store = MemoryStore::new();
+    if let Some(bytes) = location.number(MAX_DATA)? {
+        store = store.with_max_data_bytes(bytes);
+    }
+    Ok(Arc::new(store))
+}

@@ -1,0 +1,38 @@
+//! `sqlite:FILE`
+
+use std::sync::Arc;
+
+use session_core::SessionIndex;
+use session_store_sqlx::{Durability, SqliteOptions};
+
+use crate::OpenError;
+use crate::location::{DURABILITY, Location, MAX_DATA, NAMESPACE, POOL};
+
+pub(crate) async fn open(location: Location) -> Result<Arc<dyn SessionIndex>, OpenError> {
+    let location = location.without_foreign()?;
+    let durability = [("power-loss", Durability::PowerLoss), ("process-crash", Durability::ProcessCrash)];
+    let durability = location.one_of(DURABILITY, "power-loss or process-crash", &durability)?;
+    let (readers, timeout, setup) = (location.number(POOL)?, location.timeout()?, location.has_setup()?);
+    let bytes = location.number(MAX_DATA)?;
+    let mut options = SqliteOptions::new(&location.path()?)?;
+    if let Some(durability) = durability {
+        options = options.with_durability(durability);
+    }
+    if let Some(readers) = readers {
+        options = options.with_readers(readers);
+    }
+    if let Some(timeout) = timeout {
+        options = options.with_busy_timeout(timeout);
+    }
+    let mut store = options.open().await?;
+    if let Some(bytes) = bytes {
+        store = store.with_max_data_bytes(bytes);
+    }
+    if let Some(namespace) = location.text(NAMESPACE) {
+        store = store.with_table(namespace).map_err(|invalid| OpenError::Namespace(invalid.into()))?;
+    }
+    if setup {
+        store.setup().await?;
+    }
+    Ok(Arc::new(store))
+}
