@@ -1,0 +1,111 @@
+//! The names of what is stored: the prefix, and the keys of a part.
+
+use session_core::{OwnerId, SessionKey};
+
+use crate::part::{TAGS, part_of, set_of};
+
+/// What all keys of a store begin with: its namespace.
+///
+/// A key goes on with `:{`, and a prefix has no brace, so what stands before the first brace of a key is one prefix only
+/// (`NAMESPACE-03`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Prefix(String);
+
+/// The refusal of a text that cannot be the prefix of a store's keys.
+///
+/// Refused are: an empty one, more than 255 bytes, control characters, and braces, which mean something in the keys of a
+/// cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a prefix of keys is 1 to 255 bytes of text without control characters and braces")]
+pub struct InvalidPrefix;
+
+impl Prefix {
+    /// Returns the prefix of a store that was not told another one.
+    pub(crate) fn sessions() -> Self {
+        Self("sessions".to_owned())
+    }
+
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidPrefix> {
+        let fits = (1..=255).contains(&text.len());
+        let is_plain = !text.chars().any(|letter| letter.is_control() || matches!(letter, '{' | '}'));
+        if fits && is_plain { Ok(Self(text.to_owned())) } else { Err(InvalidPrefix) }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the names that belong to a session.
+    pub(crate) fn place_of<'a>(&self, key: &'a SessionKey) -> Place<'a> {
+        let part = part_of(key.as_str());
+        let base = self.base(part);
+        Place {
+            part,
+            name: key.as_str(),
+            record: format!("{base}key:{key}"),
+            all: format!("{base}all:{}", set_of(key.as_str())),
+            owners: format!("{base}owner:"),
+        }
+    }
+
+    /// Returns the name of a session's record alone.
+    pub(crate) fn record(&self, key: &SessionKey) -> (u16, String) {
+        let part = part_of(key.as_str());
+        (part, format!("{}key:{key}", self.base(part)))
+    }
+
+    /// Returns what the names of a part's records begin with.
+    pub(crate) fn records(&self, part: u16) -> String {
+        format!("{}key:", self.base(part))
+    }
+
+    /// Returns the name of the mark that an owner's sessions are being ended.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn ending(&self, part: u16, owner: Option<&OwnerId>) -> String {
+        format!("{}ending:{}", self.base(part), owner.map_or("", OwnerId::as_str))
+    }
+
+    fn base(&self, part: u16) -> String {
+        format!("{}:{{{}}}:", self.0, TAGS[usize::from(part)])
+    }
+}
+
+/// Where a session is: all names are of one part, and so in one slot of a cluster.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) part: u16,
+    /// The session key, as the index has it.
+    pub(crate) name: &'a str,
+    /// The record.
+    pub(crate) record: String,
+    /// The set of the index that the session is filed in.
+    pub(crate) all: String,
+    /// What the names of the owners' sets begin with.
+    pub(crate) owners: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_that_could_be_mistaken_for_another_is_refused() {
+        for good in ["sessions", "a:b", "a b", "名前", "*", ":", &"p".repeat(255)] {
+            assert!(Prefix::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a{b}", "{", "}", "a\nb", "a\0", &"p".repeat(256)] {
+            assert_eq!(Prefix::parse(bad), Err(InvalidPrefix), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_names_of_a_session_share_a_tag() {
+        let key: SessionKey = "52b8f5c32b39277c1ed497cdeb6e17554467107b2e42db20ff1c38e13782f485".parse().expect("hex");
+        let prefix = Prefix::sessions();
+        let place = prefix.place_of(&key);
+        let base = place.record.strip_suffix(&format!("key:{key}")).expect("the record's name ends in its key");
+        assert!(base.starts_with("sessions:{") && base.ends_with("}:"), "{base}");
+        assert!(place.all.starts_with(&format!("{base}all:")) && place.owners == format!("{base}owner:"));
+        assert_eq!(prefix.record(&key), (place.part, place.record));
+    }
+}

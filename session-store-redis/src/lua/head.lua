@@ -1,0 +1,35 @@
+-- What is before the data: "1 EXPIRES REVISION CREATED DEADLINE[ OWNER]\n". Times are 15 digits, the revision is 16.
+-- Returns nothing if the key is free, `false` if what is stored cannot be read.
+local function head(key)
+  local text = redis.pcall('GETRANGE', key, 0, 322)
+  if text == '' then return nil end
+  if type(text) ~= 'string' or string.sub(text, 1, 2) ~= '1 ' then return false end
+  local expires, stop = tonumber(string.sub(text, 3, 17)), string.find(text, '\n', 67, true)
+  if not expires or not stop then return false end
+  return { expires = expires, revision = string.sub(text, 19, 34), times = string.sub(text, 36, 66),
+    owner = string.sub(text, 68, stop - 1), text = string.sub(text, 1, stop - 1) }
+end
+
+-- A set of the index lives as long as the record in it that lives longest.
+local function keep(set, ttl)
+  if redis.call('PEXPIRE', set, ttl, 'GT') == 0 then redis.call('PEXPIRE', set, ttl, 'NX') end
+end
+
+-- Files a record in the index: the set of its part, and that of its owner.
+local function file(all, owners, owner, name, expires, ttl)
+  redis.call('ZADD', all, expires, name)
+  keep(all, ttl)
+  if owner ~= '' then
+    redis.call('ZADD', owners .. owner, expires, name)
+    keep(owners .. owner, ttl)
+  end
+end
+
+-- Removes a record and its entries; `found` is its head.
+local function remove(key, all, owners, found, name)
+  redis.call('UNLINK', key)
+  redis.call('ZREM', all, name)
+  if found and found.owner ~= '' then redis.call('ZREM', owners .. found.owner, name) end
+end
+
+local OK, NOT_FOUND, CONFLICT, EXISTS, CORRUPT = 1, 2, 3, 4, 5

@@ -1,0 +1,32 @@
+-- ARGV further: owner or nothing, limit, number of the set of the last name that was shown, that name.
+-- Answers the number of the set where it stopped, or -1, and then name and head of each session, in the order of sets and names.
+local owner, limit, after_set, after = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+local sets = owner == '' and 16 or 1
+local answer = { -1 }
+for part = first, last do
+  local keys = part_of(part)
+  for set = part * sets, part * sets + sets - 1 do
+    if set >= after_set then
+      local key = owner == '' and keys.all .. set or keys.owners .. owner
+      local names = redis.call('ZRANGEBYSCORE', key, '(' .. ARGV[2], '+inf')
+      table.sort(names)
+      for _, name in ipairs(names) do
+        if set > after_set or name > after then
+          local found = head(keys.record .. name)
+          if found == nil or (found and owner ~= '' and found.owner ~= owner) then
+            redis.call('ZREM', key, name)
+          elseif found and now < found.expires then
+            answer[#answer + 1] = name
+            answer[#answer + 1] = found.text
+            limit = limit - 1
+            if limit == 0 then
+              answer[1] = set
+              return answer
+            end
+          end
+        end
+      end
+    end
+  end
+end
+return answer

@@ -1,0 +1,109 @@
+//! The parts of a namespace: which one keeps a session, and where a cluster puts it.
+
+/// How many parts a namespace has. All keys of a part share a hash tag, so that one script may touch them in a cluster.
+pub(crate) const PARTS: u16 = 64;
+
+/// How many hash slots a cluster has.
+const SLOTS: u16 = 16384;
+
+/// How many slots lie between the parts.
+const STEP: u16 = SLOTS / PARTS;
+
+/// How many sets of the index a part has, so that none becomes large.
+pub(crate) const SETS: u16 = 16;
+
+/// The hash tags of the parts: for each the smallest number whose slot lies in its 64th of all slots, so that the parts
+/// are spread evenly over the nodes of a cluster.
+pub(crate) const TAGS: [u16; PARTS as usize] = tags();
+
+/// Returns the part that keeps a session: the 64th of the slots that its key by itself would lie in.
+pub(crate) fn part_of(key: &str) -> u16 {
+    slot_of(key.as_bytes()) / STEP
+}
+
+/// Returns the number of the set that a session is filed in, among those of all parts. `set_of` in Lua says the same.
+pub(crate) fn set_of(key: &str) -> u16 {
+    let mut last = key.bytes().rev().map(u16::from);
+    let (one, two) = (last.next().unwrap_or(0), last.next().unwrap_or(0));
+    part_of(key) * SETS + (one * 31 + two) % SETS
+}
+
+/// Returns the slot of a part, which is that of its tag.
+#[cfg(feature = "cluster")]
+pub(crate) fn slot_of_part(part: u16) -> u16 {
+    slot_of(TAGS[usize::from(part)].to_string().as_bytes())
+}
+
+/// CRC-16/XMODEM, as the cluster specification says.
+const fn slot_of(bytes: &[u8]) -> u16 {
+    let mut crc: u16 = 0;
+    let mut at = 0;
+    while at < bytes.len() {
+        crc ^= (bytes[at] as u16) << 8;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
+            bit += 1;
+        }
+        at += 1;
+    }
+    crc % SLOTS
+}
+
+const fn tags() -> [u16; PARTS as usize] {
+    let mut tags = [u16::MAX; PARTS as usize];
+    let (mut number, mut missing) = (0, PARTS);
+    while missing > 0 {
+        let part = (slot_of_number(number) / STEP) as usize;
+        if tags[part] == u16::MAX {
+            tags[part] = number;
+            missing -= 1;
+        }
+        number += 1;
+    }
+    tags
+}
+
+/// The slot of a number below 1000 in decimal digits.
+const fn slot_of_number(number: u16) -> u16 {
+    let digits = [b'0' + (number / 100 % 10) as u8, b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8];
+    match number {
+        0..10 => slot_of(&[digits[2]]),
+        10..100 => slot_of(&[digits[1], digits[2]]),
+        _ => slot_of(&digits),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_slot_is_that_of_the_cluster_specification() {
+        assert_eq!(slot_of(b"123456789"), 0x31c3);
+        assert_eq!(slot_of(b"foo"), 12182);
+    }
+
+    #[test]
+    fn every_part_has_a_tag_in_its_own_stretch_of_slots() {
+        assert_eq!(TAGS.iter().collect::<HashSet<_>>().len(), usize::from(PARTS));
+        for (part, tag) in (0..).zip(TAGS) {
+            assert!(tag < 1000);
+            assert_eq!(slot_of(tag.to_string().as_bytes()) / STEP, part);
+        }
+    }
+
+    #[test]
+    fn keys_are_spread_over_parts_and_sets() {
+        let mut sets = vec![0; usize::from(PARTS * SETS)];
+        for number in 0..102_400_u64 {
+            // Hex digests, as session keys are.
+            let key = format!("{:016x}", session_core::Revision::fresh().number() ^ number);
+            assert_eq!(set_of(&key) / SETS, part_of(&key));
+            sets[usize::from(set_of(&key))] += 1;
+        }
+        assert!(sets.iter().all(|count| (20..400).contains(count)), "{sets:?}");
+    }
+}

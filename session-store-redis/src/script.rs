@@ -1,0 +1,151 @@
+//! The scripts that run in Redis, and what they answer.
+
+use std::sync::LazyLock;
+
+use redis::Cmd;
+use session_core::{Error, Result};
+
+use crate::part::TAGS;
+
+/// A script, with the digest that Redis knows it by after the first call.
+#[derive(Debug)]
+pub(crate) struct Script {
+    text: String,
+    digest: String,
+}
+
+impl Script {
+    fn new(pieces: &[&str]) -> Self {
+        let text = pieces.concat();
+        let digest = redis::Script::new(&text).get_hash().to_owned();
+        Self { text, digest }
+    }
+
+    /// Begins a call by digest.
+    pub(crate) fn call(&'static self, keys: &[&str]) -> Call {
+        Call { script: self, keys: keys.iter().map(|&key| key.to_owned()).collect(), arguments: Vec::new() }
+    }
+}
+
+/// A call of a script: one command.
+#[derive(Debug)]
+pub(crate) struct Call {
+    script: &'static Script,
+    keys: Vec<String>,
+    arguments: Vec<Vec<u8>>,
+}
+
+impl Call {
+    pub(crate) fn arg(mut self, argument: impl AsRef<[u8]>) -> Self {
+        self.arguments.push(argument.as_ref().to_vec());
+        self
+    }
+
+    /// Takes the largest argument without copying it.
+    pub(crate) fn text(mut self, argument: Vec<u8>) -> Self {
+        self.arguments.push(argument);
+        self
+    }
+
+    pub(crate) fn number(self, argument: impl Into<i64>) -> Self {
+        self.arg(argument.into().to_string())
+    }
+
+    /// Returns the command for a script that Redis knows.
+    pub(crate) fn by_digest(&self) -> Cmd {
+        self.command("EVALSHA", &self.script.digest)
+    }
+
+    /// Returns the command that brings the script along, for a server that was started or became master since.
+    pub(crate) fn by_text(&self) -> Cmd {
+        self.command("EVAL", &self.script.text)
+    }
+
+    fn command(&self, name: &str, script: &str) -> Cmd {
+        let size = self.arguments.iter().map(Vec::len).sum::<usize>() + self.keys.iter().map(String::len).sum::<usize>();
+        let mut command = Cmd::with_capacity(3 + self.keys.len() + self.arguments.len(), size + script.len() + 16);
+        command.arg(name).arg(script).arg(self.keys.len()).arg(&self.keys);
+        for argument in &self.arguments {
+            command.arg(argument.as_slice());
+        }
+        command
+    }
+}
+
+macro_rules! script {
+    ($name:ident, $($file:literal),+) => {
+        pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| Script::new(&[$(include_str!($file)),+]));
+    };
+}
+
+script!(CREATE, "lua/head.lua", "lua/create.lua");
+script!(UPDATE, "lua/head.lua", "lua/update.lua");
+script!(TOUCH, "lua/head.lua", "lua/touch.lua");
+script!(ROTATE, "lua/head.lua", "lua/rotate.lua");
+script!(DELETE, "lua/head.lua", "lua/delete.lua");
+
+/// The steps of a rotation between two parts of a cluster.
+#[cfg(feature = "cluster")]
+mod steps {
+    use super::*;
+
+    script!(RESERVE, "lua/head.lua", "lua/reserve.lua");
+    script!(TAKE, "lua/head.lua", "lua/take.lua");
+    script!(CONFIRM, "lua/head.lua", "lua/confirm.lua");
+    script!(RELEASE, "lua/head.lua", "lua/release.lua");
+    script!(MARK, "lua/mark.lua");
+}
+#[cfg(feature = "cluster")]
+pub(crate) use steps::{CONFIRM, MARK, RELEASE, RESERVE, TAKE};
+
+/// The scripts about several parts know the tags.
+macro_rules! script_of_parts {
+    ($name:ident, $file:literal) => {
+        pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
+            let tags = TAGS.map(|tag| tag.to_string()).join(",");
+            let tags = format!("local TAGS = {{{tags}}}\n");
+            Script::new(&[&tags, include_str!("lua/head.lua"), include_str!("lua/parts.lua"), include_str!($file)])
+        });
+    };
+}
+
+script_of_parts!(LIST, "lua/list.lua");
+script_of_parts!(COUNT, "lua/count.lua");
+script_of_parts!(SWEEP, "lua/sweep.lua");
+script_of_parts!(DELETE_OWNED, "lua/delete_owned.lua");
+script_of_parts!(CLEAR, "lua/clear.lua");
+
+/// What a script answers with a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Done,
+    NotFound,
+    Conflict,
+    AlreadyExists,
+    Corrupt,
+}
+
+impl Outcome {
+    /// Reads the number, as the last line of `head.lua` gives them.
+    pub(crate) fn of(number: i64) -> Result<Self> {
+        match number {
+            1 => Ok(Self::Done),
+            2 => Ok(Self::NotFound),
+            3 => Ok(Self::Conflict),
+            4 => Ok(Self::AlreadyExists),
+            5 => Ok(Self::Corrupt),
+            _ => Err(Error::backend("a script gave an answer that is not its own")),
+        }
+    }
+
+    /// Turns everything but success into its refusal.
+    pub(crate) fn done(self) -> Result<()> {
+        match self {
+            Self::Done => Ok(()),
+            Self::NotFound => Err(Error::NotFound),
+            Self::Conflict => Err(Error::Conflict),
+            Self::AlreadyExists => Err(Error::AlreadyExists),
+            Self::Corrupt => Err(Error::corrupt("the stored text is not of a format that is known")),
+        }
+    }
+}

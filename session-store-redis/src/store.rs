@@ -1,0 +1,252 @@
+//! The seven calls.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::aio::ConnectionManager;
+use session_core::{Clock, OwnerId, Record, Result, Revision, SessionKey, SessionStore, StoreOptions, Timestamp};
+
+use crate::keys::{InvalidPrefix, Place, Prefix};
+use crate::link::{Link, Manner, Twice};
+use crate::part::PARTS;
+use crate::script::{CREATE, Call, DELETE, Outcome, ROTATE, SWEEP, Script, TOUCH, UPDATE};
+use crate::server::Server;
+use crate::text;
+
+/// How much longer Redis keeps a record than it lives: as much may the clocks of two machines differ.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// Keeps sessions in Redis or Valkey. A clone is a second handle of the same store.
+///
+/// All names begin with a prefix, the namespace: `sessions` until [`with_prefix`](RedisStore::with_prefix) says otherwise. Every
+/// call is one command or one script, except where the crate's page says what a cluster cannot do in one. What a
+/// script finds it decides about with the store's clock; Redis' own expiry only collects what is over.
+#[derive(Clone)]
+pub struct RedisStore {
+    pub(crate) link: Link,
+    pub(crate) prefix: Arc<Prefix>,
+    pub(crate) manner: Manner,
+    pub(crate) options: StoreOptions,
+}
+
+impl RedisStore {
+    /// Uses a connection of the application's own, which reconnects by itself.
+    ///
+    /// Its own time-outs hold beside the [store's](RedisStore::with_timeout); redis' default for an answer is half a second.
+    pub fn new(connection: ConnectionManager) -> Self {
+        Self::with_link(Link::Managed(connection))
+    }
+
+    /// Uses a client of the application's own, and keeps one connection up that all calls share.
+    ///
+    /// Nothing is connected before the first call. A connection that breaks, or that does not answer in time, is replaced by
+    /// the next call.
+    pub fn with_client(client: redis::Client) -> Self {
+        Self::with_link(Link::Kept(Arc::new(Server::at(client))))
+    }
+
+    /// Uses the master that Sentinel names, and asks again whenever the connection breaks or leads to a replica.
+    ///
+    /// The client must be one for masters, or every write is refused with [`Unavailable`](session_core::Error::Unavailable).
+    #[cfg(feature = "sentinel")]
+    pub fn with_sentinel(client: redis::sentinel::SentinelClient) -> Self {
+        Self::with_link(Link::Kept(Arc::new(Server::of_sentinel(client))))
+    }
+
+    /// Uses a connection to a cluster. Its own time-outs and retries hold beside the [store's](RedisStore::with_timeout).
+    ///
+    /// Everything is read from masters, whatever the connection does with other reads.
+    #[cfg(feature = "cluster")]
+    pub fn with_cluster(connection: redis::cluster_async::ClusterConnection) -> Self {
+        Self::with_link(Link::Cluster(connection))
+    }
+
+    fn with_link(link: Link) -> Self {
+        let manner = Manner { timeout: Duration::from_secs(5), replicas: 0 };
+        Self { link, prefix: Arc::new(Prefix::sessions()), manner, options: StoreOptions::default() }
+    }
+
+    /// Sets what all keys begin with, for this handle and the clones made from it: its namespace.
+    ///
+    /// Refuses a prefix that is empty, too long, or has braces or control characters (`NAMESPACE-02`).
+    pub fn with_prefix(mut self, prefix: &str) -> Result<Self, InvalidPrefix> {
+        self.prefix = Arc::new(Prefix::parse(prefix)?);
+        Ok(self)
+    }
+
+    /// Sets the clock that decides whether a session is live, for this handle and the clones made from it.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.options.clock = Arc::new(clock);
+        self
+    }
+
+    /// Sets the most bytes of data that a record may have, for this handle and the clones made from it (`DATA-02`).
+    #[must_use]
+    pub fn with_max_data_bytes(mut self, bytes: usize) -> Self {
+        self.options.max_data_bytes = bytes;
+        self
+    }
+
+    /// Sets after how long a command is given up with [`Unavailable`](session_core::Error::Unavailable); 5 seconds unless
+    /// said otherwise. A write that was given up may have been carried out all the same.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.manner.timeout = timeout;
+        self
+    }
+
+    /// Sets how many replicas must have a write before it is acknowledged (`WAIT`); none unless said otherwise.
+    ///
+    /// Redis copies writes to replicas after it has answered. Without this, what was acknowledged just before a master died,
+    /// a logout among it, may be undone by the replica that takes over. A write that not enough replicas have within three
+    /// quarters of the [time-out](RedisStore::with_timeout) is refused with [`Unavailable`](session_core::Error::Unavailable), though
+    /// the master has carried it out.
+    #[must_use]
+    pub fn with_replicas_acknowledging(mut self, replicas: u32) -> Self {
+        self.manner.replicas = replicas;
+        self
+    }
+
+    /// Returns how long from now Redis shall keep what expires at `expires_at`, in milliseconds.
+    pub(crate) fn time_to_live(expires_at: Timestamp, now: Timestamp) -> i64 {
+        millis(expires_at.saturating_since(now).saturating_add(GRACE))
+    }
+
+    /// Begins the call of a script about one session.
+    pub(crate) fn about(script: &'static Script, place: &Place<'_>) -> Call {
+        script.call(&[&place.record, &place.all]).arg(&place.owners).arg(place.name)
+    }
+
+    /// Begins the call of a script about a range of parts.
+    pub(crate) fn about_parts(&self, script: &'static Script, first: u16, last: u16, now: Timestamp) -> Call {
+        let records = self.prefix.records(first);
+        let call = script.call(&[&records]).arg(self.prefix.as_str());
+        call.number(now.unix_millis()).number(first).number(last)
+    }
+
+    /// Returns the ranges of parts that one script may touch: in a cluster each part is for itself.
+    pub(crate) fn ranges(&self) -> Vec<(u16, u16)> {
+        if self.link.is_cluster() { (0..PARTS).map(|part| (part, part)).collect() } else { vec![(0, PARTS - 1)] }
+    }
+
+    async fn outcome(&self, part: u16, call: &Call, twice: Twice) -> Result<Outcome> {
+        Outcome::of(self.link.write(part, call, twice, self.manner).await?)
+    }
+}
+
+#[async_trait]
+impl SessionStore for RedisStore {
+    async fn create(&self, key: &SessionKey, record: &Record) -> Result<Revision> {
+        self.options.check_size(record)?;
+        let (place, now, fresh) = (self.prefix.place_of(key), self.options.now(), Revision::fresh());
+        let written = Written::new(record, fresh, now);
+        let call = Self::about(&CREATE, &place).number(now.unix_millis()).number(millis(GRACE));
+        let call = written.add_to(call).arg(self.prefix.records(place.part));
+        self.outcome(place.part, &call, Twice::Same).await?.done().map(|()| fresh)
+    }
+
+    async fn load(&self, key: &SessionKey) -> Result<Option<(Record, Revision)>> {
+        let (part, name) = self.prefix.record(key);
+        match self.link.get(part, &name, self.manner).await? {
+            Some(stored) => text::read(&stored, self.options.now()),
+            None => Ok(None),
+        }
+    }
+
+    async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> Result<Revision> {
+        self.options.check_size(record)?;
+        let (place, now, fresh) = (self.prefix.place_of(key), self.options.now(), Revision::fresh());
+        let call = Self::about(&UPDATE, &place).number(now.unix_millis()).arg(text::revision_text(expected));
+        let call = Written::new(record, fresh, now).add_to(call);
+        self.outcome(place.part, &call, Twice::Same).await?.done().map(|()| fresh)
+    }
+
+    async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> Result<()> {
+        let (place, now) = (self.prefix.place_of(key), self.options.now());
+        let call = Self::about(&TOUCH, &place).number(now.unix_millis()).arg(text::time_text(expires_at));
+        let call = call.number(Self::time_to_live(expires_at, now));
+        self.outcome(place.part, &call, Twice::Same).await?.done()
+    }
+
+    async fn rotate(
+        &self,
+        old: &SessionKey,
+        expected: Revision,
+        new: &SessionKey,
+        record: &Record,
+    ) -> Result<Revision> {
+        self.options.check_size(record)?;
+        let (old, new) = (self.prefix.place_of(old), self.prefix.place_of(new));
+        #[cfg(feature = "cluster")]
+        if self.link.is_cluster() && old.part != new.part {
+            return self.rotate_in_steps(&old, expected, &new, record).await;
+        }
+        let (now, fresh) = (self.options.now(), Revision::fresh());
+        let call = ROTATE.call(&[&old.record, &old.all, &new.record, &new.all]);
+        let call = call.arg(&old.owners).arg(old.name).arg(&new.owners).arg(new.name);
+        let call = call.number(now.unix_millis()).arg(text::revision_text(expected));
+        let call = Written::new(record, fresh, now).add_to(call);
+        self.outcome(old.part, &call, Twice::Same).await?.done().map(|()| fresh)
+    }
+
+    async fn delete(&self, key: &SessionKey) -> Result<bool> {
+        let place = self.prefix.place_of(key);
+        let call = Self::about(&DELETE, &place).number(self.options.now().unix_millis());
+        Ok(self.outcome(place.part, &call, Twice::Differs).await? == Outcome::Done)
+    }
+
+    /// Removes what is over by the store's clock, though Redis will collect it too, and trims the index.
+    async fn delete_expired(&self, limit: u32) -> Result<u32> {
+        let mut left = limit;
+        for (first, last) in self.ranges() {
+            if left == 0 {
+                break;
+            }
+            let call = self.about_parts(&SWEEP, first, last, self.options.now()).number(left);
+            let removed: u32 = self.link.write(first, &call, Twice::Differs, self.manner).await?;
+            left = left.saturating_sub(removed);
+        }
+        Ok(limit - left)
+    }
+}
+
+/// What a script needs to know of a record that it writes.
+pub(crate) struct Written<'a> {
+    expires_at: Timestamp,
+    ttl: i64,
+    revision: String,
+    owner: Option<&'a OwnerId>,
+    value: Vec<u8>,
+}
+
+impl<'a> Written<'a> {
+    fn new(record: &'a Record, fresh: Revision, now: Timestamp) -> Self {
+        let revision = text::revision_text(fresh);
+        let value = text::write(record, &text::time_text(record.expires_at), &revision);
+        let ttl = RedisStore::time_to_live(record.expires_at, now);
+        Self { expires_at: record.expires_at, ttl, revision, owner: record.owner.as_ref(), value }
+    }
+
+    /// Adds expiry, time to live, revision, owner and value.
+    fn add_to(self, call: Call) -> Call {
+        let call = call.number(self.expires_at.unix_millis()).number(self.ttl).arg(self.revision);
+        call.arg(self.owner.map_or("", OwnerId::as_str)).text(self.value)
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> i64 {
+    // Durations here end before the year 9999.
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { link, prefix, manner, options } = self;
+        let mut store = f.debug_struct("RedisStore");
+        store.field("redis", link).field("prefix", &prefix.as_str()).field("manner", manner);
+        store.field("options", options).finish()
+    }
+}

@@ -1,0 +1,190 @@
+//! The stored form: one line of fixed width, the owner at its end, and after it the data as it was written.
+//!
+//! ```text
+//! 1 001767272400000 4000000000000000 001767268800000 001769860800000 ada
+//! {"cart":[1,2]}
+//! ```
+//!
+//! Format, expiry, revision, begin, deadline (dashes if there is none), owner. The width is fixed so that a touch writes 15
+//! bytes in place, and scripts need not look at the data.
+
+use session_core::{Data, Error, OwnerId, Record, Result, Revision, SessionInfo, SessionKey, Timestamp};
+
+/// The version that this crate writes and reads, with the space behind it (`DATA-03`).
+const FORMAT: &str = "1 ";
+
+/// The length of the line up to the deadline, owner and line break not counted.
+const FIXED: usize = 66;
+
+/// The longest line: with an owner of 255 bytes, its space and the line break.
+#[cfg(test)]
+const LONGEST: usize = FIXED + 1 + OwnerId::MAX_LENGTH + 1;
+
+const NO_DEADLINE: &str = "---------------";
+
+/// Writes a record that expires at `expires_at`, whatever the record itself says.
+pub(crate) fn write(record: &Record, expires_at: &str, revision: &str) -> Vec<u8> {
+    let (times, data) = (times(record.created_at, record.deadline), record.data.as_str());
+    let mut text = String::with_capacity(FIXED + 260 + data.len());
+    for piece in [FORMAT, expires_at, " ", revision, " ", &times] {
+        text.push_str(piece);
+    }
+    if let Some(owner) = &record.owner {
+        text.push(' ');
+        text.push_str(owner.as_str());
+    }
+    text.push('\n');
+    text.push_str(data);
+    text.into_bytes()
+}
+
+/// Writes a revision.
+pub(crate) fn revision_text(revision: Revision) -> String {
+    format!("{:016x}", revision.number())
+}
+
+/// Writes a time in the 15 digits that the end of the year 9999 has.
+pub(crate) fn time_text(time: Timestamp) -> String {
+    format!("{:015}", time.unix_millis())
+}
+
+fn times(created_at: Timestamp, deadline: Option<Timestamp>) -> String {
+    let deadline = deadline.map_or_else(|| NO_DEADLINE.to_owned(), time_text);
+    format!("{} {deadline}", time_text(created_at))
+}
+
+/// The line before the data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head<'a> {
+    pub(crate) expires_at: Timestamp,
+    pub(crate) revision: Revision,
+    pub(crate) created_at: Timestamp,
+    pub(crate) deadline: Option<Timestamp>,
+    pub(crate) owner: Option<OwnerId>,
+    /// Begin and deadline as they are written.
+    pub(crate) times: &'a str,
+}
+
+impl<'a> Head<'a> {
+    /// Reads a line without its break.
+    pub(crate) fn parse(line: &'a str) -> Result<Self> {
+        let fixed = line.get(..FIXED).filter(|fixed| fixed.starts_with(FORMAT)).ok_or_else(unknown)?;
+        let field = |from, to| fixed.get(from..to).filter(|_| fixed.as_bytes().get(to).is_none_or(|&b| b == b' '));
+        let time = |from| parse_time(field(from, from + 15).ok_or_else(unknown)?);
+        let revision = field(18, 34).and_then(|digits| u64::from_str_radix(digits, 16).ok()).ok_or_else(unknown)?;
+        let deadline = if field(51, 66) == Some(NO_DEADLINE) { None } else { Some(time(51)?) };
+        let owner = match line.get(FIXED..).unwrap_or_default() {
+            "" => None,
+            rest => {
+                let owner = rest.strip_prefix(' ').ok_or_else(unknown)?;
+                Some(OwnerId::parse(owner).map_err(Error::corrupt)?)
+            }
+        };
+        let (expires_at, created_at) = (time(2)?, time(35)?);
+        let times = field(35, 66).unwrap_or_default();
+        Ok(Self { expires_at, revision: Revision::from_number(revision), created_at, deadline, owner, times })
+    }
+
+    /// Describes the session for a listing.
+    pub(crate) fn info(self, key: SessionKey) -> SessionInfo {
+        SessionInfo::new(key, self.created_at, self.expires_at, self.deadline, self.owner)
+    }
+}
+
+/// Reads a record, or `None` if it is not live.
+pub(crate) fn read(text: &[u8], now: Timestamp) -> Result<Option<(Record, Revision)>> {
+    let text = std::str::from_utf8(text).map_err(Error::corrupt)?;
+    let (line, data) = text.split_once('\n').ok_or_else(unknown)?;
+    let head = Head::parse(line)?;
+    if head.expires_at <= now {
+        return Ok(None);
+    }
+    let mut record = Record::new(Data::parse(data).map_err(Error::corrupt)?, head.created_at, head.expires_at);
+    record.deadline = head.deadline;
+    record.owner = head.owner;
+    Ok(Some((record, head.revision)))
+}
+
+/// Returns the line before the data.
+#[cfg(feature = "cluster")]
+pub(crate) fn line(text: &[u8]) -> Result<&str> {
+    let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    std::str::from_utf8(line).map_err(Error::corrupt)
+}
+
+fn parse_time(digits: &str) -> Result<Timestamp> {
+    // The sign that `parse` would take is no digit.
+    let millis = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
+    Timestamp::from_unix_millis(millis.ok_or_else(unknown)?).map_err(Error::corrupt)
+}
+
+fn unknown() -> Error {
+    Error::corrupt("the stored text is not of a format that is known")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_unix_millis(millis).expect("in range")
+    }
+
+    fn records() -> Vec<Record> {
+        let data = Data::parse("{\"a\":\"1\\n\",\n\"b\": 2}").expect("an object");
+        let plain = Record::new(data, at(5), Timestamp::MAX);
+        let owned = plain.clone().with_owner(" ada ".parse().expect("an owner")).with_deadline(Timestamp::MAX);
+        let longest = plain.clone().with_owner("é".repeat(127).parse().expect("an owner"));
+        vec![plain, owned, longest]
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for record in records() {
+            let revision = Revision::fresh();
+            let text = write(&record, &time_text(record.expires_at), &revision_text(revision));
+            assert_eq!(read(&text, at(0)).ok().flatten(), Some((record, revision)));
+            assert!(text.iter().position(|&byte| byte == b'\n').is_some_and(|end| end < LONGEST));
+        }
+    }
+
+    #[test]
+    fn an_expired_record_is_nothing_and_its_data_is_not_looked_at() {
+        assert!(matches!(read(b"1 000000000000007 4000000000000000 000000000000001 ---------------\n?", at(7)), Ok(None)));
+    }
+
+    #[test]
+    fn what_is_not_of_the_format_is_corrupt() {
+        let good = "1 000000000000007 4000000000000000 000000000000001 ---------------\n{}";
+        assert!(matches!(read(good.as_bytes(), at(6)), Ok(Some(_))));
+        for bad in [
+            "".into(),
+            "{}".into(),
+            good.replacen('1', "2", 1),
+            good.replacen(" 0", " +", 1),
+            good.replacen(" 4", "x4", 1),
+            good.replacen("7 ", "77", 1),
+            good.replacen("-\n", "-x\n", 1),
+            good.replacen("-\n", "- \n", 1),
+            good.replace('\n', " "),
+            good.replace("{}", "{"),
+            good.replacen("000000000000001", "é0000000000001", 1),
+        ] {
+            assert!(matches!(read(bad.as_bytes(), at(6)), Err(Error::Corrupt(_))), "{bad}");
+        }
+    }
+
+    /// The scripts count bytes where Rust has names.
+    #[test]
+    fn the_places_are_those_that_the_scripts_use() {
+        let record = &records()[1];
+        let text = write(record, &time_text(record.expires_at), &revision_text(Revision::from_number(7)));
+        let text = std::str::from_utf8(&text).expect("text");
+        // Lua counts from 1 and includes the end.
+        let lua = |from: usize, to: usize| &text[from - 1..to];
+        assert_eq!(lua(3, 17), time_text(record.expires_at));
+        assert_eq!(lua(19, 34), revision_text(Revision::from_number(7)));
+        assert_eq!(lua(36, 66), times(record.created_at, record.deadline));
+        assert_eq!(&text[67..73], " ada \n");
+    }
+}
