@@ -1,0 +1,193 @@
+//! How a record is laid out in a document: the one place that knows the names of the fields.
+//!
+//! The session's key is a field with a unique index, and not the `_id`: a document keeps its `_id` for ever, so with the key in
+//! it a rotation would be two writes, of which a standalone server makes one without the other. Like this it is one.
+
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{Bson, DateTime, Document, doc};
+use serde::Deserialize;
+use session_core::{Data, Error, OwnerId, Record, Result, Revision, SessionInfo, SessionKey, Timestamp};
+
+/// The version of what the fields mean that this crate writes and reads (`DATA-03`).
+pub(crate) const FORMAT: i32 = 1;
+
+/// A document as it is stored. Any field may be missing or of another type: what that means is decided here, not by the driver.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Stored {
+    _id: Option<Bson>,
+    key: Option<Bson>,
+    format: Option<Bson>,
+    revision: Option<Bson>,
+    owner: Option<Bson>,
+    created_at: Option<Bson>,
+    expires_at: Option<Bson>,
+    deadline: Option<Bson>,
+    data: Option<Bson>,
+}
+
+impl Stored {
+    /// Says whether the record has expired. One whose expiry cannot be read has not.
+    pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
+        matches!(&self.expires_at, Some(Bson::DateTime(end)) if end.timestamp_millis() <= now.unix_millis())
+    }
+
+    /// Reads the whole record.
+    pub(crate) fn into_record(self) -> Result<(Record, Revision)> {
+        let revision = self.revision()?;
+        let (created_at, expires_at, deadline, owner) = self.times_and_owner()?;
+        let Some(Bson::String(text)) = self.data else { return Err(Error::corrupt("the data is not text")) };
+        let mut record = Record::new(Data::parse(text).map_err(Error::corrupt)?, created_at, expires_at);
+        record.deadline = deadline;
+        record.owner = owner;
+        Ok((record, revision))
+    }
+
+    /// Reads everything but the data, which a listing leaves out.
+    pub(crate) fn info(&self) -> Result<SessionInfo> {
+        self.check_format()?;
+        let Some(Bson::String(key)) = &self.key else { return Err(Error::corrupt("the key is not text")) };
+        let key = SessionKey::parse(key).map_err(Error::corrupt)?;
+        let (created_at, expires_at, deadline, owner) = self.times_and_owner()?;
+        Ok(SessionInfo::new(key, created_at, expires_at, deadline, owner))
+    }
+
+    /// Reads the revision, of a document of the known format only.
+    pub(crate) fn revision(&self) -> Result<Revision> {
+        self.check_format()?;
+        match &self.revision {
+            Some(Bson::Int64(number)) => u64::try_from(*number).map(Revision::from_number).map_err(Error::corrupt),
+            _ => Err(Error::corrupt("the revision is not a 64-bit integer")),
+        }
+    }
+
+    /// Returns the place of the document in a listing.
+    pub(crate) fn place(&self) -> Option<ObjectId> {
+        if let Some(Bson::ObjectId(id)) = &self._id { Some(*id) } else { None }
+    }
+
+    fn check_format(&self) -> Result<()> {
+        match &self.format {
+            Some(Bson::Int32(FORMAT)) => Ok(()),
+            _ => Err(Error::corrupt("the format version is not known")),
+        }
+    }
+
+    fn times_and_owner(&self) -> Result<(Timestamp, Timestamp, Option<Timestamp>, Option<OwnerId>)> {
+        let owner = match &self.owner {
+            None => None,
+            Some(Bson::String(owner)) => Some(OwnerId::parse(owner).map_err(Error::corrupt)?),
+            Some(_) => return Err(Error::corrupt("the owner is not text")),
+        };
+        let required = |field: &Option<Bson>| time(field)?.ok_or_else(|| Error::corrupt("a time is missing"));
+        Ok((required(&self.created_at)?, required(&self.expires_at)?, time(&self.deadline)?, owner))
+    }
+}
+
+fn time(field: &Option<Bson>) -> Result<Option<Timestamp>> {
+    match field {
+        None => Ok(None),
+        Some(Bson::DateTime(date)) => {
+            Timestamp::from_unix_millis(date.timestamp_millis()).map(Some).map_err(Error::corrupt)
+        }
+        Some(_) => Err(Error::corrupt("a time is not a date")),
+    }
+}
+
+fn date(time: Timestamp) -> DateTime {
+    DateTime::from_millis(time.unix_millis())
+}
+
+fn number(revision: Revision) -> i64 {
+    // A revision has 63 bits.
+    i64::try_from(revision.number()).unwrap_or(i64::MAX)
+}
+
+/// Makes the document of a new record.
+pub(crate) fn fresh(key: &SessionKey, revision: Revision, record: &Record) -> Document {
+    let mut document = doc! { "key": key.as_str(), "format": FORMAT, "revision": number(revision) };
+    if let Some(owner) = &record.owner {
+        document.insert("owner", owner.as_str());
+    }
+    document.insert("created_at", date(record.created_at));
+    document.insert("expires_at", date(record.expires_at));
+    if let Some(deadline) = record.deadline {
+        document.insert("deadline", date(deadline));
+    }
+    document.insert("data", record.data.as_str());
+    document
+}
+
+/// Makes the change that puts `record` under `key` if the document has the expected revision, and else changes nothing.
+///
+/// Of a change that may depend on what is there the server takes texts for names of fields that begin with a dollar
+/// sign, and an owner's may: texts are marked as what they are.
+pub(crate) fn successor(key: &SessionKey, expected: Revision, revision: Revision, record: &Record) -> Vec<Document> {
+    let text = |text: &str| doc! { "$literal": text };
+    let mut next = doc! { "_id": "$_id", "key": text(key.as_str()), "format": FORMAT, "revision": number(revision) };
+    if let Some(owner) = &record.owner {
+        next.insert("owner", text(owner.as_str()));
+    }
+    next.insert("created_at", "$created_at");
+    next.insert("expires_at", date(record.expires_at));
+    next.insert("deadline", "$deadline");
+    next.insert("data", text(record.data.as_str()));
+    let is_expected = doc! { "$and": [
+        { "$eq": ["$revision", number(expected)] },
+        { "$eq": ["$format", FORMAT] },
+    ] };
+    vec![doc! { "$replaceWith": { "$cond": [is_expected, next, "$$ROOT"] } }]
+}
+
+/// Makes the change that moves the expiry later, and never back (`TOUCH-02`).
+pub(crate) fn later(expires_at: Timestamp) -> Document {
+    doc! { "$max": { "expires_at": date(expires_at) } }
+}
+
+/// Asks for whatever is stored under a key.
+pub(crate) fn under(key: &SessionKey) -> Document {
+    doc! { "key": key.as_str() }
+}
+
+/// Asks for what is under the key and has not expired.
+pub(crate) fn unexpired_under(key: &SessionKey, now: Timestamp) -> Document {
+    doc! { "key": key.as_str(), "expires_at": { "$gt": date(now) } }
+}
+
+/// Asks for what is under the key and has expired. The server compares dates with dates only: what has no date for an
+/// expiry has not expired, and is not replaced (`LOAD-03`).
+pub(crate) fn expired_under(key: &SessionKey, now: Timestamp) -> Document {
+    doc! { "key": key.as_str(), "expires_at": { "$lte": date(now) } }
+}
+
+/// Asks for everything that has expired.
+pub(crate) fn expired(now: Timestamp) -> Document {
+    doc! { "expires_at": { "$lte": date(now) } }
+}
+
+/// Asks for everything that is live.
+pub(crate) fn live(now: Timestamp) -> Document {
+    doc! { "expires_at": { "$gt": date(now) }, "format": FORMAT }
+}
+
+/// Asks for everything that is not live: expired, of another format, without an expiry.
+pub(crate) fn dead(now: Timestamp) -> Document {
+    doc! { "$nor": [live(now)] }
+}
+
+/// Asks for the records of an owner too.
+pub(crate) fn owned_by(owner: &OwnerId, mut filter: Document) -> Document {
+    filter.insert("owner", owner.as_str());
+    filter
+}
+
+/// Asks for everything but what is under the key, too.
+pub(crate) fn except(key: &SessionKey, mut filter: Document) -> Document {
+    filter.insert("key", doc! { "$ne": key.as_str() });
+    filter
+}
+
+/// Asks for what comes after a place of a listing, too.
+pub(crate) fn after(place: ObjectId, mut filter: Document) -> Document {
+    filter.insert("_id", doc! { "$gt": place });
+    filter
+}

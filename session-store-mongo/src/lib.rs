@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+mod collection;
+mod document;
+mod error;
+mod index;
+mod setup;
+mod store;
+
+pub use collection::InvalidCollection;
+pub use error::MongoCause;
+pub use store::MongoStore;
