@@ -83,11 +83,15 @@ async fn write_same<DB: Driver>(
             bind::<DB>(&mut arguments, statement, &work.values, now)?;
             times.push(now);
         }
-        let answers = DB::run(connection, text, arguments).await?;
+        let answers = DB::run(connection, text, Some(arguments)).await?;
         if answers.len() != count {
             return Err(sqlx::Error::Protocol("a statement was not answered".to_owned()));
         }
-        outcomes.extend(answers.into_iter().zip(times).map(|(answer, now)| Outcome { answer, now }));
+        outcomes.extend(answers.into_iter().zip(times).map(|(answer, now)| Outcome {
+            answer,
+            now,
+            is_repeated: false,
+        }));
         calls = rest;
     }
     Ok(outcomes)
@@ -101,5 +105,5 @@ async fn write_steps<DB: Driver>(connection: &mut DB::Connection, work: &Work) -
         let answer = run_one::<DB>(connection, statement, &work.values, now).await?;
         first.get_or_insert(answer);
     }
-    Ok(Outcome { answer: first.unwrap_or_default(), now })
+    Ok(Outcome { answer: first.unwrap_or_default(), now, is_repeated: false })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use session_core::{BoxError, Error};
 
-use crate::driver::Driver;
+use crate::driver::{Driver, Trouble};
 
 /// Says whether an error is an outage: no answer in time, no connection, no writes accepted. Worth a retry.
 pub(crate) fn is_outage<DB: Driver>(error: &sqlx::Error) -> bool {
@@ -15,7 +15,7 @@ pub(crate) fn is_outage<DB: Driver>(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::BeginFailed => true,
-        sqlx::Error::Database(error) => DB::is_outage(&**error),
+        sqlx::Error::Database(error) => DB::trouble(&**error) != Trouble::Refused,
         _ => false,
     }
 }
@@ -32,6 +32,8 @@ pub(crate) fn shared_refusal<DB: Driver>(error: &Arc<sqlx::Error>) -> Error {
 
 fn classify<DB: Driver>(error: &sqlx::Error) -> fn(BoxError) -> Error {
     match error {
+        // Of all statements only a rotation runs into another row (`ROTATE-02`).
+        sqlx::Error::Database(error) if error.is_unique_violation() => |_| Error::AlreadyExists,
         error if is_outage::<DB>(error) => Error::Unavailable,
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Error::Corrupt,
         _ => Error::Backend,

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use session_core::{Cursor, Listing, OwnerId, Page, Result, Scope, SessionIndex, SessionKey};
 
+use crate::answer;
 use crate::driver::SqlDatabase;
+use crate::link::Repeat;
 use crate::row;
 use crate::statement::Values;
 use crate::store::SqlStore;
@@ -21,7 +23,7 @@ impl<DB: SqlDatabase> SessionIndex for SqlStore<DB> {
             Scope::Owner(_) => &self.statements().list_owned,
             _ => &self.statements().list,
         };
-        let rows = self.read(statement, &values).await?;
+        let rows = self.read(statement, values).await?.answer.rows;
         let is_full = rows.len() as u64 >= u64::from(page.limit());
         let next = match rows.last() {
             Some(last) if is_full => Some(Cursor::new(row::key_text::<DB>(last)?)),
@@ -36,21 +38,18 @@ impl<DB: SqlDatabase> SessionIndex for SqlStore<DB> {
             Scope::Owner(_) => &self.statements().count_owned,
             _ => &self.statements().count,
         };
-        let rows = self.read(statement, &Values::owned_by(scope)).await?;
+        let rows = self.read(statement, Values::owned_by(scope)).await?.answer.rows;
         rows.first().map_or(Ok(0), row::count::<DB>)
     }
 
     async fn delete_owned(&self, owner: &OwnerId, except: Option<&SessionKey>) -> Result<u64> {
         let values = Values { key: except.cloned(), ..Values::owned_by(Scope::Owner(owner)) };
-        let outcome = self.write(vec![self.statements().delete_owned.clone()], values).await?;
-        // A row that cannot be read is gone too, and was not live.
-        let live = outcome.answer.rows.iter().filter(|row| row::is_live::<DB>(row, outcome.now).unwrap_or(false));
-        Ok(live.count() as u64)
+        let outcome = self.write(&self.statements().delete_owned, values, Repeat::Never).await?;
+        Ok(answer::live::<DB>(&outcome.answer, outcome.now))
     }
 
     async fn clear(&self) -> Result<u64> {
-        let statements = vec![self.statements().count.clone(), self.statements().delete_all.clone()];
-        let outcome = self.write(statements, Values::default()).await?;
-        outcome.answer.rows.first().map_or(Ok(0), row::count::<DB>)
+        let outcome = self.write(&self.statements().delete_all, Values::default(), Repeat::Never).await?;
+        Ok(outcome.answer.changed)
     }
 }

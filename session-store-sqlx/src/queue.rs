@@ -44,6 +44,8 @@ pub(crate) struct Outcome<R> {
     pub(crate) answer: Answer<R>,
     /// The time by which the statements decided.
     pub(crate) now: Timestamp,
+    /// Whether the work was done again after a connection broke, so that it may have been done twice.
+    pub(crate) is_repeated: bool,
 }
 
 /// Where the connection that writes comes from.

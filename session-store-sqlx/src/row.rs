@@ -41,7 +41,16 @@ pub(crate) fn revision<DB: Driver>(row: &DB::Row, column: usize) -> Result<Revis
 /// Refuses a record of another version.
 pub(crate) fn check_format<DB: Driver>(row: &DB::Row, column: usize) -> Result<()> {
     let format = integer::<DB>(row, column)?;
-    if format == FORMAT { Ok(()) } else { Err(Error::corrupt("the format version is not known")) }
+    if format == FORMAT { Ok(()) } else { Err(unknown_format()) }
+}
+
+pub(crate) fn unknown_format() -> Error {
+    Error::corrupt("the format version is not known")
+}
+
+/// Says whether the record of [these columns](record), followed by one more, is removed already.
+pub(crate) fn is_removed<DB: Driver>(row: &DB::Row) -> Result<bool> {
+    Ok(integer::<DB>(row, 7)? != 0)
 }
 
 /// Says whether the columns `expires_at, format` are those of a record that is live and can be read.

@@ -1,6 +1,5 @@
 //! SQLite: the driver, and the way to open a file that suits sessions.
 
-use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -9,11 +8,12 @@ use session_core::{Error, Result};
 use sqlx::error::{BoxDynError, DatabaseError};
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteSynchronous};
-use sqlx::{Arguments, ConnectOptions, Connection, Either, Executor, Row, SqlStr, Sqlite, SqlitePool};
+use sqlx::{Arguments, ConnectOptions, Connection, Executor, Row, SqlStr, Sqlite, SqlitePool};
 
 use crate::dialect::SQLITE;
-use crate::driver::{Answer, DialectRef, Driver, SqlDatabase};
+use crate::driver::{Answer, DialectRef, Driver, SqlDatabase, Trouble, collect};
 use crate::error::refusal;
+use crate::link::Link;
 use crate::queue::Source;
 use crate::statement::Value;
 use crate::store::SqlStore;
@@ -28,7 +28,7 @@ impl SqlStore<Sqlite> {
     /// WAL mode, or readers and the writer wait for each other too, and do not hand in a pool of `:memory:` databases with
     /// more than one connection: each would be a database of its own.
     pub fn new(pool: SqlitePool) -> Self {
-        Self::with_source(pool.clone(), Source::Pool(pool))
+        Self::with_link(Link::queued(pool.clone(), Source::Pool(pool)))
     }
 
     /// Opens, or creates, a file as [`SqliteOptions::new`] describes: a path, or an URL such as `sqlite://sessions.db`.
@@ -124,7 +124,7 @@ impl SqliteOptions {
             .max_lifetime(None)
             .acquire_timeout(self.busy_timeout)
             .connect_lazy_with(reader);
-        Ok(SqlStore::with_source(readers, Source::Own(Box::new(writer))))
+        Ok(SqlStore::with_link(Link::queued(readers, Source::Own(Box::new(writer)))))
     }
 }
 
@@ -209,20 +209,21 @@ impl Driver for Sqlite {
     async fn run(
         connection: &mut SqliteConnection,
         sql: SqlStr,
-        arguments: SqliteArguments,
+        arguments: Option<SqliteArguments>,
     ) -> sqlx::Result<Vec<Answer<SqliteRow>>> {
-        let mut stream = connection.fetch_many(sqlx::query_with(sql, arguments));
-        let (mut answers, mut rows) = (Vec::new(), Vec::new());
-        while let Some(item) = poll_fn(|context| stream.as_mut().poll_next(context)).await {
-            match item? {
-                Either::Right(row) => rows.push(row),
-                // The end of a statement, after its rows.
-                Either::Left(done) => {
-                    answers.push(Answer { rows: std::mem::take(&mut rows), changed: done.rows_affected() });
-                }
-            }
+        let stream = match arguments {
+            Some(arguments) => connection.fetch_many(sqlx::query_with(sql, arguments)),
+            None => connection.fetch_many(sqlx::raw_sql(sql)),
+        };
+        collect(stream, |done| (done.rows_affected(), 0)).await
+    }
+
+    fn literal(value: Value<'_>) -> String {
+        match value {
+            Value::Text(Some(text)) => format!("'{}'", text.replace('\'', "''")),
+            Value::Integer(Some(number)) => number.to_string(),
+            Value::Text(None) | Value::Integer(None) => "NULL".to_owned(),
         }
-        Ok(answers)
     }
 
     fn text(row: &SqliteRow, column: usize) -> sqlx::Result<Option<&str>> {
@@ -233,7 +234,7 @@ impl Driver for Sqlite {
         row.try_get(column)
     }
 
-    fn is_outage(error: &dyn DatabaseError) -> bool {
-        OUTAGES.contains(&primary_code(error))
+    fn trouble(error: &dyn DatabaseError) -> Trouble {
+        if OUTAGES.contains(&primary_code(error)) { Trouble::Outage } else { Trouble::Refused }
     }
 }

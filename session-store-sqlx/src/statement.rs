@@ -5,7 +5,7 @@ use std::sync::Arc;
 use session_core::{OwnerId, Record, Revision, Scope, SessionKey, Timestamp};
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Placeholder};
 use crate::table::TableName;
 
 /// A value that a statement needs, by the name that it has in a template.
@@ -41,7 +41,7 @@ impl Param {
         ("owner", Self::Owner),
     ];
 
-    fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, param)| *param)
     }
 }
@@ -113,6 +113,7 @@ pub(crate) struct Statement {
     /// The text, once and repeated: [`REPEATS`](Statement::REPEATS) says how often.
     texts: Arc<[SqlStr]>,
     pub(crate) params: Arc<[Param]>,
+    pieces: Arc<[Piece]>,
 }
 
 impl Statement {
@@ -120,11 +121,21 @@ impl Statement {
     pub(crate) const REPEATS: [usize; 5] = [1, 2, 4, 8, 16];
 
     pub(crate) fn new(template: &str, dialect: &Dialect, table: &TableName) -> Self {
-        let (text, params) = compile(template, dialect, table);
+        let pieces = split(template, &table.quoted(dialect));
+        let (text, params) = join(&pieces, dialect.placeholder);
         let repeated = |times: usize| -> Arc<str> { vec![text.as_str(); times].join(";").into() };
         // The only text that is not the crate's own is the table's name, which is checked and quoted.
         let texts = Self::REPEATS.iter().map(|times| AssertSqlSafe(repeated(*times)).into_sql_str()).collect();
-        Self { texts, params: params.into() }
+        Self { texts, params: params.into(), pieces: pieces.into() }
+    }
+
+    /// Returns the text with the values in it, as `literal` writes them.
+    pub(crate) fn with_literals(&self, literal: impl Fn(Param) -> String) -> String {
+        let piece = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Value(param) => literal(*param),
+        };
+        self.pieces.iter().map(piece).collect()
     }
 
     /// Returns the text.
@@ -149,25 +160,49 @@ impl Statement {
     }
 }
 
-/// Puts in the quoted names and the placeholders. A value that is named twice is bound twice, where placeholders have no
-/// numbers: a text without numbers can be repeated.
-fn compile(template: &str, dialect: &Dialect, table: &TableName) -> (String, Vec<Param>) {
-    let mut text = String::with_capacity(template.len() + 64);
-    let mut params = Vec::new();
+/// A piece of a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Value(Param),
+}
+
+/// Puts in the quoted names and cuts at the values. Names are put into the pieces, and each in one pass over text that
+/// holds no other: a name may look like a marker or like a value.
+fn split(template: &str, names: &[(&'static str, String)]) -> Vec<Piece> {
+    let mut pieces = Vec::new();
     let mut rest = template.trim();
     while let Some(colon) = rest.find(':') {
-        text.push_str(&rest[..colon]);
+        pieces.push(Piece::Text(fill_names(&rest[..colon], names)));
         rest = &rest[colon + 1..];
-        let name =
-            &rest[..rest.find(|letter: char| letter != '_' && !letter.is_ascii_lowercase()).unwrap_or(rest.len())];
-        rest = &rest[name.len()..];
-        let Some(param) = Param::named(name) else { continue };
-        params.push(param);
-        text.push_str(dialect.placeholder);
+        let end = rest.find(|letter: char| letter != '_' && !letter.is_ascii_lowercase()).unwrap_or(rest.len());
+        pieces.extend(Param::named(&rest[..end]).map(Piece::Value));
+        rest = &rest[end..];
     }
-    text.push_str(rest);
-    // Names last, and each in one pass over text that holds no other: a name may look like a marker or a placeholder.
-    (fill_names(&text, &table.quoted(dialect)), params)
+    pieces.push(Piece::Text(fill_names(rest, names)));
+    pieces
+}
+
+/// Puts in the placeholders. A value that is named twice is bound twice where placeholders have no numbers.
+fn join(pieces: &[Piece], placeholder: Placeholder) -> (String, Vec<Param>) {
+    let (mut text, mut params) = (String::new(), Vec::new());
+    for piece in pieces {
+        match (piece, placeholder) {
+            (Piece::Text(more), _) => text.push_str(more),
+            (Piece::Value(param), Placeholder::Mark) => {
+                params.push(*param);
+                text.push('?');
+            }
+            (Piece::Value(param), Placeholder::Number) => {
+                let place = params.iter().position(|known| known == param).unwrap_or(params.len());
+                if place == params.len() {
+                    params.push(*param);
+                }
+                text.push_str(&format!("${}", place + 1));
+            }
+        }
+    }
+    (text, params)
 }
 
 fn fill_names(template: &str, names: &[(&'static str, String)]) -> String {
@@ -181,77 +216,6 @@ fn fill_names(template: &str, names: &[(&'static str, String)]) -> String {
     text
 }
 
-/// The statements of one table.
-#[derive(Debug)]
-pub(crate) struct Statements {
-    pub(crate) schema: Vec<Statement>,
-    pub(crate) create: Statement,
-    pub(crate) load: Statement,
-    pub(crate) update: Statement,
-    pub(crate) touch: Statement,
-    pub(crate) rotate: Statement,
-    pub(crate) delete: Statement,
-    pub(crate) delete_expired: Statement,
-    pub(crate) list: Statement,
-    pub(crate) list_owned: Statement,
-    pub(crate) count: Statement,
-    pub(crate) count_owned: Statement,
-    pub(crate) delete_owned: Statement,
-    pub(crate) delete_all: Statement,
-}
-
-/// Answers why nothing was changed, too: a row that comes back tells another revision (`Conflict`) or format (`Corrupt`),
-/// and no row that nothing is live. `revision` comes last for databases that see the new values of the columns before.
-const UPDATE: &str = "
-UPDATE {table} SET
-    owner = CASE WHEN revision = :expected AND format = 1 THEN :owner ELSE owner END,
-    expires_at = CASE WHEN revision = :expected AND format = 1 THEN :expires_at ELSE expires_at END,
-    data = CASE WHEN revision = :expected AND format = 1 THEN :data ELSE data END,
-    revision = CASE WHEN revision = :expected AND format = 1 THEN :fresh ELSE revision END
-WHERE session_key = :key AND expires_at > :now
-RETURNING revision, format";
-
-const RECORD: &str = "format, revision, owner, created_at, expires_at, deadline, data";
-const INFO: &str = "session_key, owner, created_at, expires_at, deadline";
-const LIVE: &str = "expires_at > :now AND format = 1";
-
-impl Statements {
-    pub(crate) fn new(dialect: &Dialect, table: &TableName) -> Self {
-        let compile = |template: &str| Statement::new(template, dialect, table);
-        let greatest = dialect.greatest;
-        Self {
-            schema: dialect.schema.iter().map(|template| compile(template)).collect(),
-            create: compile(dialect.create),
-            load: compile(&format!("SELECT {RECORD} FROM {{table}} WHERE session_key = :key AND expires_at > :now")),
-            update: compile(UPDATE),
-            touch: compile(&format!(
-                "UPDATE {{table}} SET expires_at = {greatest}(expires_at, :expires_at)
-                WHERE session_key = :key AND expires_at > :now RETURNING format"
-            )),
-            rotate: compile(dialect.rotate),
-            delete: compile(&format!("DELETE FROM {{table}} WHERE session_key = :key RETURNING {RECORD}")),
-            delete_expired: compile(
-                "DELETE FROM {table} WHERE expires_at <= :now AND session_key IN (
-                    SELECT session_key FROM {table} WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit
-                )",
-            ),
-            list: compile(&format!(
-                "SELECT {INFO} FROM {{table}} WHERE session_key > :after AND {LIVE} ORDER BY session_key LIMIT :limit"
-            )),
-            list_owned: compile(&format!(
-                "SELECT {INFO} FROM {{table}} WHERE owner = :owner AND session_key > :after AND {LIVE}
-                ORDER BY session_key LIMIT :limit"
-            )),
-            count: compile(&format!("SELECT COUNT(*) FROM {{table}} WHERE {LIVE}")),
-            count_owned: compile(&format!("SELECT COUNT(*) FROM {{table}} WHERE owner = :owner AND {LIVE}")),
-            delete_owned: compile(
-                "DELETE FROM {table} WHERE owner = :owner AND session_key <> :key RETURNING expires_at, format",
-            ),
-            delete_all: compile("DELETE FROM {table}"),
-        }
-    }
-}
-
 #[cfg(all(test, feature = "sqlite"))]
 mod tests {
     use super::*;
@@ -259,30 +223,24 @@ mod tests {
 
     #[test]
     fn every_placeholder_has_its_value_and_names_are_not_read_as_templates() {
-        let table = TableName::parse("{table} :key ?1", &SQLITE).expect("it can be quoted");
-        let (text, params) =
-            compile("SELECT :now FROM {table} WHERE a < :now AND b = :new_key AND c = :key", &SQLITE, &table);
+        let table = TableName::sessions().named("{table} :key ?1", &SQLITE).expect("it can be quoted");
+        let template = "SELECT :now FROM {table} WHERE a < :now AND b = :new_key AND c = :key";
+        let pieces = split(template, &table.quoted(&SQLITE));
+        let (text, params) = join(&pieces, Placeholder::Mark);
         assert_eq!(text, "SELECT ? FROM \"{table} :key ?1\" WHERE a < ? AND b = ? AND c = ?");
         assert_eq!(params, [Param::Now, Param::Now, Param::NewKey, Param::Key]);
+        let (text, params) = join(&pieces, Placeholder::Number);
+        assert_eq!(text, "SELECT $1 FROM \"{table} :key ?1\" WHERE a < $1 AND b = $2 AND c = $3");
+        assert_eq!(params, [Param::Now, Param::NewKey, Param::Key]);
     }
 
     #[test]
     fn a_block_does_as_many_calls_as_it_has_texts() {
-        let table = TableName::parse("sessions", &SQLITE).expect("a plain name");
+        let table = TableName::sessions();
         let statement = Statement::new("DELETE FROM {table}", &SQLITE, &table);
         for (calls, expected) in [(1, 1), (2, 2), (3, 2), (7, 4), (15, 8), (16, 16), (64, 16)] {
             let (text, done) = statement.block(calls);
             assert_eq!((done, text.as_str().split(';').count()), (expected, expected));
-        }
-    }
-
-    #[test]
-    fn every_marker_of_every_template_is_known() {
-        for template in [SQLITE.create, SQLITE.rotate, UPDATE, LIVE] {
-            for piece in template.split(':').skip(1) {
-                let end = piece.find(|letter: char| letter != '_' && !letter.is_ascii_lowercase());
-                assert!(Param::named(&piece[..end.unwrap_or(piece.len())]).is_some(), "{piece}");
-            }
         }
     }
 }

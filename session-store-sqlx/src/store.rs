@@ -5,47 +5,57 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use session_core::{Clock, Error, Record, Result, Revision, SessionKey, SessionStore, StoreOptions, Timestamp};
-use sqlx::Pool;
 
-use crate::driver::{Driver, SqlDatabase, run_one};
-use crate::error::refusal;
-use crate::queue::{Outcome, Source, Work, WriteQueue};
+use crate::answer;
+use crate::driver::SqlDatabase;
+use crate::link::{Link, Repeat};
+use crate::queue::{Outcome, Work};
 use crate::row;
-use crate::statement::{Statement, Statements, Values};
+use crate::statement::{Statement, Values};
+use crate::statements::Statements;
 use crate::table::{InvalidTable, TableName};
 
 /// Keeps sessions in one table of an SQL database. A clone is a second handle of the same store.
 ///
 /// The table is the namespace: it is called `sessions` until [`with_table`](SqlStore::with_table) says otherwise, and
-/// [`setup`](SqlStore::setup) creates it. Every call is one statement. Writes of all handles that were cloned from one
-/// go through one connection; those that wait for it together are committed together. For that a task runs while
-/// there is something to write, and ends.
+/// [`setup`](SqlStore::setup) creates it. Every call is one statement. In SQLite, writes of all handles that were cloned
+/// from one go through one connection; those that wait for it together are committed together. For that a task runs
+/// while there is something to write, and ends.
 pub struct SqlStore<DB: SqlDatabase> {
-    readers: Pool<DB>,
-    writes: Arc<WriteQueue<DB>>,
+    pub(crate) link: Link<DB>,
+    table: TableName,
     statements: Arc<Statements>,
     options: StoreOptions,
 }
 
 impl<DB: SqlDatabase> SqlStore<DB> {
-    pub(crate) fn with_source(readers: Pool<DB>, writer: Source<DB>) -> Self {
+    pub(crate) fn with_link(link: Link<DB>) -> Self {
         let table = TableName::sessions();
-        Self {
-            readers,
-            writes: Arc::new(WriteQueue::new(writer)),
-            statements: Arc::new(Statements::new(DB::dialect().0, &table)),
-            options: StoreOptions::default(),
-        }
+        let statements = Arc::new(Statements::new(DB::dialect().0, &table));
+        Self { link, table, statements, options: StoreOptions::default() }
     }
 
     /// Sets the table that this handle, and the clones made from it, own.
     ///
     /// Refuses a name that cannot be quoted or could be mistaken for another one: see [`InvalidTable`] (`NAMESPACE-02`,
     /// `NAMESPACE-03`).
-    pub fn with_table(mut self, name: &str) -> Result<Self, InvalidTable> {
-        let table = TableName::parse(name, DB::dialect().0)?;
+    pub fn with_table(self, name: &str) -> Result<Self, InvalidTable> {
+        let table = self.table.named(name, DB::dialect().0)?;
+        Ok(self.with_table_name(table))
+    }
+
+    /// Sets the schema that the table is in: in MySQL a database, in SQLite one that is attached. It must exist.
+    ///
+    /// Without it the table is where the database looks for it. Refuses what [`with_table`](SqlStore::with_table) refuses.
+    pub fn with_schema(self, name: &str) -> Result<Self, InvalidTable> {
+        let table = self.table.in_schema(name, DB::dialect().0)?;
+        Ok(self.with_table_name(table))
+    }
+
+    fn with_table_name(mut self, table: TableName) -> Self {
         self.statements = Arc::new(Statements::new(DB::dialect().0, &table));
-        Ok(self)
+        self.table = table;
+        self
     }
 
     /// Sets the clock that decides whether a session is live, for this handle and the clones made from it.
@@ -68,7 +78,9 @@ impl<DB: SqlDatabase> SqlStore<DB> {
     /// Refuses with [`Unavailable`](Error::Unavailable) while another process holds the database for too long, and with
     /// [`Backend`](Error::Backend) if it lacks the right to create tables: see [`schema_sql`](SqlStore::schema_sql).
     pub async fn setup(&self) -> Result<()> {
-        self.write(self.statements.schema.clone(), Values::default()).await.map(drop)
+        self.link
+            .set_up(&self.statements.setup_lock, self.work(self.statements.schema.clone(), Values::default()))
+            .await
     }
 
     /// Returns what [`setup`](SqlStore::setup) runs, for those who let migrations create their tables.
@@ -79,63 +91,93 @@ impl<DB: SqlDatabase> SqlStore<DB> {
     /// Closes the connections after the calls that are under way; later calls are refused with
     /// [`Unavailable`](Error::Unavailable). A pool that was handed in is closed too.
     pub async fn close(&self) {
-        self.writes.close().await;
-        self.readers.close().await;
-    }
-
-    #[cfg(test)]
-    pub(crate) fn reader_pool(&self) -> &Pool<DB> {
-        &self.readers
+        self.link.close().await;
     }
 
     pub(crate) fn statements(&self) -> &Statements {
         &self.statements
     }
 
-    /// Runs a statement that only reads, on a connection of its own: readers do not wait for the writer.
-    pub(crate) async fn read(&self, statement: &Statement, values: &Values) -> Result<Vec<DB::Row>> {
-        let mut connection = self.readers.acquire().await.map_err(refusal::<DB>)?;
-        let answer = run_one::<DB>(&mut connection, statement, values, self.options.now()).await;
-        Ok(answer.map_err(refusal::<DB>)?.rows)
+    /// Runs a statement that only reads.
+    pub(crate) async fn read(&self, statement: &Statement, values: Values) -> Result<Outcome<DB::Row>> {
+        self.link.read(self.work(vec![statement.clone()], values)).await
     }
 
-    /// Runs statements that write, in one transaction.
-    pub(crate) async fn write(&self, statements: Vec<Statement>, values: Values) -> Result<Outcome<DB::Row>> {
-        self.writes.submit(Work { statements, values, clock: Arc::clone(&self.options.clock) }).await
+    /// Runs statements that write, one after the other, and returns what the first one answers.
+    pub(crate) async fn write(
+        &self,
+        statements: &[Statement],
+        values: Values,
+        repeat: Repeat,
+    ) -> Result<Outcome<DB::Row>> {
+        self.link.write(self.work(statements.to_vec(), values), repeat).await
     }
+
+    fn work(&self, statements: Vec<Statement>, values: Values) -> Work {
+        Work { statements, values, clock: Arc::clone(&self.options.clock) }
+    }
+
+    /// Writes a record as a fresh revision under a key.
+    ///
+    /// If the connection broke on the way and the call was made again, a refusal may be due to the call itself: then the
+    /// record tells by its revision, or nobody can.
+    async fn write_fresh(
+        &self,
+        statement: &Statement,
+        key: &SessionKey,
+        values: Values,
+        judge: impl Fn(&Outcome<DB::Row>, Revision) -> Result<Revision>,
+    ) -> Result<Revision> {
+        let fresh = Revision::fresh();
+        let values = Values { fresh: Some(fresh), ..values };
+        let outcome = self.write(std::slice::from_ref(statement), values, Repeat::Once).await?;
+        match judge(&outcome, fresh) {
+            Err(_) if outcome.is_repeated => match self.load(key).await? {
+                Some((_, revision)) if revision == fresh => Ok(fresh),
+                _ => Err(unknown_outcome()),
+            },
+            answer => answer,
+        }
+    }
+}
+
+fn unknown_outcome() -> Error {
+    Error::unavailable("the connection broke, and whether the call was made is not known")
 }
 
 #[async_trait]
 impl<DB: SqlDatabase> SessionStore for SqlStore<DB> {
     async fn create(&self, key: &SessionKey, record: &Record) -> Result<Revision> {
         self.options.check_size(record)?;
-        let fresh = Revision::fresh();
-        let values = Values { record: Some(record.clone()), fresh: Some(fresh), ..Values::of(key) };
-        let outcome = self.write(vec![self.statements.create.clone()], values).await?;
-        if outcome.answer.rows.is_empty() { Err(Error::AlreadyExists) } else { Ok(fresh) }
+        let values = Values { record: Some(record.clone()), ..Values::of(key) };
+        self.write_fresh(&self.statements.create, key, values, |outcome, fresh| {
+            if answer::is_created::<DB>(&outcome.answer) { Ok(fresh) } else { Err(Error::AlreadyExists) }
+        })
+        .await
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<(Record, Revision)>> {
-        let rows = self.read(&self.statements.load, &Values::of(key)).await?;
-        rows.first().map(row::record::<DB>).transpose()
+        let outcome = self.read(&self.statements.load, Values::of(key)).await?;
+        outcome.answer.rows.first().map(row::record::<DB>).transpose()
     }
 
     async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> Result<Revision> {
         self.options.check_size(record)?;
-        let fresh = Revision::fresh();
-        let values =
-            Values { record: Some(record.clone()), expected: Some(expected), fresh: Some(fresh), ..Values::of(key) };
-        let outcome = self.write(vec![self.statements.update.clone()], values).await?;
-        match found::<DB>(&outcome)? {
-            revision if revision == fresh => Ok(fresh),
-            _ => Err(Error::Conflict),
-        }
+        let values = Values { record: Some(record.clone()), expected: Some(expected), ..Values::of(key) };
+        self.write_fresh(&self.statements.update, key, values, |outcome, fresh| {
+            match answer::found::<DB>(&outcome.answer)? {
+                revision if revision == fresh => Ok(fresh),
+                _ => Err(Error::Conflict),
+            }
+        })
+        .await
     }
 
     async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> Result<()> {
         let values = Values { expires_at: Some(expires_at), ..Values::of(key) };
-        let outcome = self.write(vec![self.statements.touch.clone()], values).await?;
-        if outcome.answer.rows.is_empty() { Err(Error::NotFound) } else { Ok(()) }
+        let touch = std::slice::from_ref(&self.statements.touch);
+        let outcome = self.write(touch, values, Repeat::Once).await?;
+        if outcome.answer.changed == 0 { Err(Error::NotFound) } else { Ok(()) }
     }
 
     async fn rotate(
@@ -146,49 +188,72 @@ impl<DB: SqlDatabase> SessionStore for SqlStore<DB> {
         record: &Record,
     ) -> Result<Revision> {
         self.options.check_size(record)?;
-        let fresh = Revision::fresh();
+        if old == new {
+            // Refused whatever is there; the only question is how (`ROTATE-02`, `ROTATE-09`).
+            return Err(match self.load(old).await? {
+                None => Error::NotFound,
+                Some((_, revision)) if revision != expected => Error::Conflict,
+                Some(_) => Error::AlreadyExists,
+            });
+        }
         let values = Values {
             new_key: Some(new.clone()),
             record: Some(record.clone()),
             expected: Some(expected),
-            fresh: Some(fresh),
             ..Values::of(old)
         };
-        let outcome = self.write(vec![self.statements.rotate.clone()], values).await?;
-        match found::<DB>(&outcome)? {
-            revision if revision == fresh => Ok(fresh),
-            // The record stayed although it had the revision: there was no place for it (`ROTATE-09`).
-            revision if revision == expected => Err(Error::AlreadyExists),
-            _ => Err(Error::Conflict),
+        let rotate = || {
+            self.write_fresh(&self.statements.rotate, new, values.clone(), |outcome, fresh| {
+                match answer::found::<DB>(&outcome.answer)? {
+                    revision if revision == fresh => Ok(fresh),
+                    _ => Err(Error::Conflict),
+                }
+            })
+        };
+        match rotate().await {
+            // Another record is in the way. If it has expired it is removed, as a sweep might do at any time (`ROTATE-08`).
+            Err(Error::AlreadyExists) => {
+                let remove = std::slice::from_ref(&self.statements.delete_if_expired);
+                self.write(remove, Values::of(new), Repeat::Once).await?;
+                rotate().await
+            }
+            answer => answer,
         }
     }
 
     async fn delete(&self, key: &SessionKey) -> Result<bool> {
-        let outcome = self.write(vec![self.statements.delete.clone()], Values::of(key)).await?;
-        // What could not be read counts as not live (`LOAD-03`); it is gone all the same.
-        let removed = outcome.answer.rows.first().and_then(|row| row::record::<DB>(row).ok());
-        Ok(removed.is_some_and(|(record, _)| record.is_live(outcome.now)))
+        loop {
+            let delete = std::slice::from_ref(&self.statements.delete);
+            let outcome = self.write(delete, Values::of(key), Repeat::Once).await?;
+            let Some(found) = outcome.answer.rows.first() else {
+                return if outcome.is_repeated { Err(unknown_outcome()) } else { Ok(false) };
+            };
+            // What could not be read counts as not live (`LOAD-03`); it is removed all the same.
+            let was_live = row::record::<DB>(found).is_ok_and(|(record, _)| record.is_live(outcome.now));
+            if row::is_removed::<DB>(found)? {
+                return Ok(was_live);
+            }
+            let values = Values { expected: Some(row::revision::<DB>(found, 1)?), ..Values::of(key) };
+            let remove = std::slice::from_ref(&self.statements.delete_revision);
+            if self.write(remove, values, Repeat::Never).await?.answer.changed > 0 {
+                return Ok(was_live);
+            }
+        }
     }
 
     async fn delete_expired(&self, limit: u32) -> Result<u32> {
         let values = Values { limit, ..Values::default() };
-        let outcome = self.write(vec![self.statements.delete_expired.clone()], values).await?;
+        let sweep = std::slice::from_ref(&self.statements.delete_expired);
+        let outcome = self.write(sweep, values, Repeat::Never).await?;
         u32::try_from(outcome.answer.changed).map_err(Error::backend)
     }
-}
-
-/// Returns the revision that a conditional write found or left; the format is checked first.
-fn found<DB: Driver>(outcome: &Outcome<DB::Row>) -> Result<Revision> {
-    let row = outcome.answer.rows.first().ok_or(Error::NotFound)?;
-    row::check_format::<DB>(row, 1)?;
-    row::revision::<DB>(row, 0)
 }
 
 impl<DB: SqlDatabase> Clone for SqlStore<DB> {
     fn clone(&self) -> Self {
         Self {
-            readers: self.readers.clone(),
-            writes: Arc::clone(&self.writes),
+            link: self.link.clone(),
+            table: self.table.clone(),
             statements: Arc::clone(&self.statements),
             options: self.options.clone(),
         }

@@ -1,0 +1,58 @@
+//! What the suite needs of MySQL and MariaDB, in SQL and not through the store.
+
+use conformance_tests::{Damage, Space, Suite};
+use session_core::{BoxError, SessionKey};
+use session_store_sqlx::{MySqlOptions, MySqlStore};
+use sqlx::mysql::MySqlConnection;
+use sqlx::{AssertSqlSafe, Connection};
+
+use crate::server;
+
+pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
+    let Some(url) = server::url(variable) else {
+        return Suite::absent(name, format!("{variable} names no server"));
+    };
+    let (raw_url, damage_url) = (url.clone(), url.clone());
+    Suite::new(name, move |space| open(url.clone(), space))
+        .reopens()
+        .spans_processes()
+        .shows_raw(move |space| raw(raw_url.clone(), space))
+        .damages(move |space, key, what| damage(damage_url.clone(), space, key, what))
+        .counts_round_trips(server::round_trips)
+        .survives_outage(server::outage)
+}
+
+async fn open(url: String, space: Space) -> Result<MySqlStore, BoxError> {
+    let (_, server) = server::redirected(&url, None);
+    let line = server::line(&space, &server).await?;
+    let (url, _) = server::redirected(&url, Some(line.address()));
+    let options = MySqlOptions::new(&format!("{url}?ssl-mode=disabled"))?.with_timeout(server::TIMEOUT);
+    let store = options.open().await?.with_table(space.namespace())?.with_clock(space.clock());
+    store.setup().await?;
+    Ok(store)
+}
+
+/// The rows of the table as text. Entries of indexes cannot be seen in SQL; they are those of the rows.
+async fn raw(url: String, space: Space) -> Result<Vec<String>, BoxError> {
+    let mut connection = MySqlConnection::connect(&url).await?;
+    let rows = format!("SELECT concat_ws(' ', session_key, owner, data) FROM {}", space.namespace());
+    Ok(sqlx::raw_sql(AssertSqlSafe(rows))
+        .fetch_all(&mut connection)
+        .await?
+        .iter()
+        .map(|row| sqlx::Row::try_get_unchecked(row, 0))
+        .collect::<Result<_, _>>()?)
+}
+
+async fn damage(url: String, space: Space, key: SessionKey, damage: Damage) -> Result<(), BoxError> {
+    let mut connection = MySqlConnection::connect(&url).await?;
+    let change = match damage {
+        // No text of the suite's has a quote.
+        Damage::Data(text) => format!("data = '{text}'"),
+        Damage::Format => "format = 99".to_owned(),
+        other => return Err(format!("mysql cannot be damaged so: {other:?}").into()),
+    };
+    let update = format!("UPDATE {} SET {change} WHERE session_key = '{key}'", space.namespace());
+    sqlx::raw_sql(AssertSqlSafe(update)).execute(&mut connection).await?;
+    Ok(())
+}
