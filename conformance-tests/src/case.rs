@@ -27,6 +27,8 @@ pub enum Level {
     Interleavings,
     /// Stored records are moved into the past.
     Time,
+    /// Tasks call as they please, and what they saw is checked for linearizability.
+    Histories,
     /// Round trips are counted, and calls are interrupted between them.
     Gaps,
 }
@@ -38,6 +40,7 @@ impl Level {
             Self::Calls => "calls",
             Self::Interleavings => "interleavings",
             Self::Time => "time",
+            Self::Histories => "histories",
             Self::Gaps => "gaps",
         }
     }

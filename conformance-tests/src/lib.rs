@@ -4,6 +4,7 @@ mod bench;
 mod case;
 mod cases;
 mod check;
+mod history;
 mod hooks;
 mod model;
 mod process;

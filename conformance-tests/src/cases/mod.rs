@@ -6,6 +6,7 @@ mod create;
 mod data;
 mod delete;
 mod expiry;
+mod history;
 mod index;
 mod key;
 mod load;
@@ -41,6 +42,7 @@ pub(crate) fn all() -> Vec<Case> {
         index::cases(),
         peer::cases(),
         race::cases(),
+        history::cases(),
         cancel::cases(),
         cost::cases(),
         outage::cases(),

@@ -223,6 +223,17 @@ impl SessionStore for Specimen {
             self.trip(|_, state| Ok(state.remove(&old)))?;
             return Ok(revision);
         }
+        if self.has(Fault::RotateHidesNewForAMoment) {
+            // The old key is dead first, and for a moment so is the new one.
+            let revision = self.trip(|how, state| state.rotate(how, &old, expected, &new, record))?;
+            let moved = self.trip(|_, state| Ok(state.remove(&new)))?;
+            tokio::task::yield_now().await;
+            self.trip(|_, state| {
+                moved.into_iter().for_each(|row| state.insert(new.clone(), row));
+                Ok(())
+            })?;
+            return Ok(revision);
+        }
         self.cached().remove(&old);
         self.trip(|how, state| state.rotate(how, &old, expected, &new, record))
     }
