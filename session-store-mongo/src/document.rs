@@ -65,6 +65,11 @@ impl Stored {
         if let Some(Bson::ObjectId(id)) = &self._id { Some(*id) } else { None }
     }
 
+    /// Returns the `_id`, whatever it is.
+    pub(crate) fn into_id(self) -> Option<Bson> {
+        self._id
+    }
+
     fn check_format(&self) -> Result<()> {
         match &self.format {
             Some(Bson::Int32(FORMAT)) => Ok(()),
@@ -189,5 +194,11 @@ pub(crate) fn except(key: &SessionKey, mut filter: Document) -> Document {
 /// Asks for what comes after a place of a listing, too.
 pub(crate) fn after(place: ObjectId, mut filter: Document) -> Document {
     filter.insert("_id", doc! { "$gt": place });
+    filter
+}
+
+/// Asks only for documents with one of these `_id`s, too.
+pub(crate) fn among(ids: Vec<Bson>, mut filter: Document) -> Document {
+    filter.insert("_id", doc! { "$in": ids });
     filter
 }

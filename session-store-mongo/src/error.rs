@@ -29,7 +29,7 @@ impl fmt::Display for MongoCause {
             ErrorKind::Authentication { .. } => f.write_str("the server refused the credentials"),
             ErrorKind::Shutdown => f.write_str("the client has been shut down"),
             _ => match code(&self.0) {
-                Some(code) => write!(f, "the server refused with code {code}"),
+                Some(code) => RefusedWith(code).fmt(f),
                 None => f.write_str("the driver refused"),
             },
         }
@@ -43,6 +43,11 @@ impl fmt::Debug for MongoCause {
 }
 
 impl std::error::Error for MongoCause {}
+
+/// A code that the server gave, without its words.
+#[derive(Debug, thiserror::Error)]
+#[error("the server refused with code {0}")]
+pub(crate) struct RefusedWith(pub(crate) i32);
 
 /// The code of a write that a unique index refused.
 const DUPLICATE_KEY: i32 = 11000;

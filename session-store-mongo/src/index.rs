@@ -32,15 +32,7 @@ impl SessionIndex for MongoStore {
             .limit(i64::from(limit))
             // One more than there can be, so that the first answer is the whole one.
             .batch_size(limit.saturating_add(1));
-        let collected = async {
-            let mut cursor = find.await?;
-            let mut found: Vec<Stored> = Vec::new();
-            while cursor.advance().await? {
-                found.push(cursor.deserialize_current()?);
-            }
-            Ok(found)
-        };
-        let found = self.within(collected).await?;
+        let found = self.collect(find).await?;
         let is_full = found.len() as u64 >= u64::from(limit);
         let last = found.last().and_then(Stored::place);
         // One damaged document must not hide the others.
@@ -55,7 +47,7 @@ impl SessionIndex for MongoStore {
     /// First what is dead, then what is live: the second count is the answer. What is created in between is as if it had been
     /// there before.
     async fn delete_owned(&self, owner: &OwnerId, except: Option<&SessionKey>) -> Result<u64> {
-        let now = self.options.now();
+        let now = self.now();
         let mut ended = 0;
         for filter in [document::dead(now), document::live(now)] {
             let filter = document::owned_by(owner, filter);
@@ -66,7 +58,7 @@ impl SessionIndex for MongoStore {
     }
 
     async fn clear(&self) -> Result<u64> {
-        let now = self.options.now();
+        let now = self.now();
         self.within(self.collection.delete_many(document::dead(now))).await?;
         Ok(self.within(self.collection.delete_many(document::live(now))).await?.deleted_count)
     }
@@ -74,7 +66,7 @@ impl SessionIndex for MongoStore {
 
 impl MongoStore {
     fn live_in(&self, scope: Scope<'_>) -> mongodb::bson::Document {
-        let live = document::live(self.options.now());
+        let live = document::live(self.now());
         if let Scope::Owner(owner) = scope { document::owned_by(owner, live) } else { live }
     }
 }

@@ -6,6 +6,7 @@ mod error;
 mod index;
 mod setup;
 mod store;
+mod sweep;
 
 pub use collection::InvalidCollection;
 pub use error::MongoCause;

@@ -5,23 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::{Document, doc};
 use mongodb::options::{
     Acknowledgment, CollectionOptions, Hint, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
 };
-use mongodb::{Collection, Database};
+use mongodb::{Collection, Cursor, Database};
 use session_core::{Clock, Error, Record, Result, Revision, SessionKey, SessionStore, StoreOptions, Timestamp};
 
 use crate::collection::{self, InvalidCollection};
 use crate::document::{self, Stored};
-use crate::error::{is_duplicate_key, is_outage_code, refusal};
+use crate::error::{is_duplicate_key, refusal};
 use crate::setup;
 
 /// How long a call waits for the server when nobody says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The most records that a sweep removes in one round trip.
-const SWEEP_STEP: u32 = 1000;
 
 /// Keeps sessions in one collection of a MongoDB database. A clone is a second handle of the same store.
 ///
@@ -33,7 +30,7 @@ const SWEEP_STEP: u32 = 1000;
 /// journals, and the primary is read: what was acknowledged survives the loss of any minority, and is seen at once.
 #[derive(Clone)]
 pub struct MongoStore {
-    database: Database,
+    pub(crate) database: Database,
     pub(crate) collection: Collection<Stored>,
     timeout: Duration,
     pub(crate) options: StoreOptions,
@@ -106,7 +103,7 @@ impl MongoStore {
         tokio::time::timeout(self.timeout, call.into_future()).await.map_err(Error::unavailable)
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.options.now()
     }
 
@@ -148,17 +145,20 @@ impl MongoStore {
         Err(if stored == expected { Error::AlreadyExists } else { Error::Conflict })
     }
 
-    /// Removes up to `limit` expired records by as many deletes of one record each, in one command: a delete of many has no
-    /// limit. Each finds its record by the index and decides again when it removes it (`SWEEP-03`).
-    async fn sweep_step(&self, limit: u32) -> Result<u32> {
-        let one = Bson::Document(doc! { "q": document::expired(self.now()), "limit": 1 });
-        let deletes = vec![one; usize::try_from(limit).unwrap_or(usize::MAX)];
-        let command = doc! {
-            "delete": self.collection.name(),
-            "deletes": deletes,
-            "writeConcern": { "w": "majority", "j": true },
+    /// Waits for everything that is found.
+    pub(crate) async fn collect(
+        &self,
+        find: impl IntoFuture<Output = mongodb::error::Result<Cursor<Stored>>>,
+    ) -> Result<Vec<Stored>> {
+        let collected = async {
+            let mut cursor = find.into_future().await?;
+            let mut found = Vec::new();
+            while cursor.advance().await? {
+                found.push(cursor.deserialize_current()?);
+            }
+            Ok(found)
         };
-        removed(&self.within(self.database.run_command(command)).await?)
+        self.within(collected).await
     }
 }
 
@@ -181,20 +181,6 @@ fn write_concern() -> WriteConcern {
 
 fn key_index() -> Hint {
     Hint::Name(setup::KEY_INDEX.into())
-}
-
-/// Reads the answer to a command that deletes; the driver looks only at whether the command ran.
-fn removed(answer: &Document) -> Result<u32> {
-    let first = answer.get_array("writeErrors").ok().and_then(|errors| errors.first()).and_then(Bson::as_document);
-    if let Some(error) = first.or_else(|| answer.get_document("writeConcernError").ok()) {
-        let code = error.get_i32("code").unwrap_or_default();
-        let cause = format!("the server refused with code {code}");
-        // Without the majority's word nothing is certain.
-        let is_outage = first.is_none() || is_outage_code(code);
-        return Err(if is_outage { Error::unavailable(cause) } else { Error::backend(cause) });
-    }
-    let count = answer.get_i32("n").map_err(Error::backend)?;
-    u32::try_from(count).map_err(Error::backend)
 }
 
 #[async_trait]
@@ -269,16 +255,7 @@ impl SessionStore for MongoStore {
     }
 
     async fn delete_expired(&self, limit: u32) -> Result<u32> {
-        let mut left = limit;
-        while left > 0 {
-            let step = left.min(SWEEP_STEP);
-            let removed = self.sweep_step(step).await?;
-            left -= removed.min(step);
-            if removed < step {
-                break;
-            }
-        }
-        Ok(limit - left)
+        self.sweep(limit).await
     }
 }
 

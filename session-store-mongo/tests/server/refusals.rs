@@ -1,0 +1,111 @@
+//! Collections that cannot keep sessions.
+
+use std::time::Duration;
+
+use mongodb::bson::{Document, doc};
+use mongodb::options::Collation;
+use mongodb::{Client, Database};
+use session_core::{
+    BoxError, Clock, Data, Error, Page, Record, Revision, Scope, SessionIndex, SessionKey, SessionStore, SystemClock,
+};
+use session_store_mongo::MongoStore;
+
+fn on_server<Fut>(url: &str, test: impl FnOnce(Database) -> Fut) -> Result<(), BoxError>
+where
+    Fut: Future<Output = Result<(), BoxError>>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let name = format!("session_refusals_{:x}", Revision::fresh().number());
+        let database = Client::with_uri_str(url).await?.database(&name);
+        let outcome = test(database.clone()).await;
+        database.drop().await?;
+        outcome
+    })
+}
+
+fn record() -> Result<Record, BoxError> {
+    let now = SystemClock.now();
+    Ok(Record::new(Data::parse("{}")?, now, now.saturating_add(Duration::from_secs(3600))))
+}
+
+fn fails_with_backend<T: std::fmt::Debug>(what: &str, answer: &Result<T, Error>) -> Result<(), BoxError> {
+    if matches!(answer, Err(Error::Backend(_))) { Ok(()) } else { Err(format!("{what}: {answer:?}").into()) }
+}
+
+pub(crate) fn collation(url: &str) -> Result<(), BoxError> {
+    on_server(url, async |database| {
+        let insensitive = Collation::builder().locale("en").strength(mongodb::options::CollationStrength::Secondary);
+        database.create_collection("sessions").collation(insensitive.build()).await?;
+        fails_with_backend("setup where case makes no difference", &MongoStore::new(database).setup().await)
+    })
+}
+
+pub(crate) fn capped_and_view(url: &str) -> Result<(), BoxError> {
+    on_server(url, async |database| {
+        database.create_collection("capped").capped(true).size(4096).await?;
+        database.create_collection("view").view_on("capped").pipeline(Vec::<Document>::new()).await?;
+        for name in ["capped", "view"] {
+            let store = MongoStore::new(database.clone()).with_collection(name)?;
+            fails_with_backend(name, &store.setup().await)?;
+        }
+        Ok(())
+    })
+}
+
+pub(crate) fn not_set_up(url: &str) -> Result<(), BoxError> {
+    on_server(url, async |database| {
+        let (store, key) = (MongoStore::new(database.clone()), SessionKey::parse("k")?);
+        fails_with_backend("create", &store.create(&key, &record()?).await)?;
+        database.collection("sessions").insert_one(doc! { "other": 1 }).await?;
+        fails_with_backend("create in a collection that is there", &store.create(&key, &record()?).await)?;
+        fails_with_backend("update", &store.update(&key, Revision::fresh(), &record()?).await)?;
+        fails_with_backend("delete", &store.delete(&key).await)?;
+        store.setup().await?;
+        store.create(&key, &record()?).await?;
+        Ok(())
+    })
+}
+
+pub(crate) fn planted(url: &str) -> Result<(), BoxError> {
+    on_server(url, async |database| {
+        let store = MongoStore::new(database.clone());
+        store.setup().await?;
+        let documents = database.collection::<Document>("sessions");
+        let whole = doc! {
+            "key": "k", "format": 1, "revision": 1_i64, "data": "{}",
+            "created_at": mongodb::bson::DateTime::now(), "expires_at": mongodb::bson::DateTime::MAX,
+        };
+        let key = SessionKey::parse("k")?;
+        let changes = [
+            doc! { "format": 2 },
+            doc! { "format": "1" },
+            doc! { "revision": 1.5 },
+            doc! { "revision": -1_i64 },
+            doc! { "created_at": "yesterday" },
+            doc! { "expires_at": 4_102_444_800_000_i64 },
+            doc! { "deadline": 1 },
+            doc! { "owner": ["ada"] },
+            doc! { "owner": "" },
+            doc! { "data": { "a": 1 } },
+        ];
+        for change in changes {
+            let mut planted = whole.clone();
+            planted.extend(change.clone());
+            documents.insert_one(planted).await?;
+            let loaded = store.load(&key).await;
+            if !matches!(loaded, Err(Error::Corrupt(_))) {
+                return Err(format!("a load of {change}: {loaded:?}").into());
+            }
+            let created = store.create(&key, &record()?).await;
+            if !matches!(created, Err(Error::AlreadyExists)) {
+                return Err(format!("a create over {change}: {created:?}").into());
+            }
+            store.list(Scope::All, &Page::first(10)).await?;
+            if store.delete(&key).await? || documents.count_documents(doc! {}).await? != 0 {
+                return Err(format!("a delete of {change} left it, or said that it was live").into());
+            }
+        }
+        Ok(())
+    })
+}
