@@ -13,6 +13,15 @@ pub(crate) const POOL: &str = "pool";
 pub(crate) const DURABILITY: &str = "durability";
 pub(crate) const MAX_DATA: &str = "max_data_bytes";
 
+/// What becomes of the parameters that are not ours.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Driver {
+    /// The store's driver knows these, and the others are refused here.
+    Knows(&'static [&'static str]),
+    /// The driver refuses by itself what it does not know.
+    Refuses,
+}
+
 /// A URL, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Location {
@@ -27,7 +36,7 @@ pub(crate) struct Location {
 
 impl Location {
     /// Takes a URL apart; `ours` are the parameters that do not go to the driver.
-    pub(crate) fn parse(url: &str, ours: &[&str]) -> Result<Self, OpenError> {
+    pub(crate) fn parse(url: &str, ours: &[&str], driver: Driver) -> Result<Self, OpenError> {
         let (scheme, rest) = split_scheme(url)?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (mut parameters, mut foreign) = (Vec::new(), Vec::new());
@@ -39,6 +48,8 @@ impl Location {
                     return Err(OpenError::Parameter { name, wanted: "there once" });
                 }
                 parameters.push((name, decode(value)?));
+            } else if matches!(driver, Driver::Knows(known) if !known.contains(&name.as_str())) {
+                return Err(OpenError::UnknownParameter(name));
             } else {
                 foreign.push(pair.to_owned());
             }
@@ -50,14 +61,6 @@ impl Location {
     pub(crate) fn for_driver(&self) -> String {
         let query = if self.foreign.is_empty() { String::new() } else { format!("?{}", self.foreign.join("&")) };
         format!("{}:{}{query}", self.scheme, self.rest)
-    }
-
-    /// Refuses a URL with parameters that nobody knows; for stores without a driver that knows some.
-    pub(crate) fn without_foreign(self) -> Result<Self, OpenError> {
-        match self.foreign.first() {
-            Some(pair) => Err(OpenError::UnknownParameter(pair.split('=').next().unwrap_or_default().to_owned())),
-            None => Ok(self),
-        }
     }
 
     /// Returns the path of a URL that names a file or folder, decoded, with or without `//` before it.
@@ -121,12 +124,14 @@ fn decode(text: &str) -> Result<String, OpenError> {
 mod tests {
     use super::*;
 
-    const OURS: &[&str] = &[NAMESPACE, SETUP, TIMEOUT, POOL];
+    fn parse(url: &str) -> Result<Location, OpenError> {
+        Location::parse(url, &[NAMESPACE, SETUP, TIMEOUT, POOL], Driver::Knows(&["sslmode", "options"]))
+    }
 
     #[test]
     fn our_parameters_are_taken_out_and_the_others_stay_as_they_were() {
         let url = "postgres://u:p%40ss@h:5432/db?sslmode=require&namespace=my%20app&options=-c%20a%3Db&setup=off";
-        let location = Location::parse(url, OURS).expect("the URL is one");
+        let location = parse(url).expect("the URL is one");
         assert_eq!(location.text(NAMESPACE), Some("my app"));
         assert_eq!(location.for_driver(), "postgres://u:p%40ss@h:5432/db?sslmode=require&options=-c%20a%3Db");
         assert_eq!(location.has_setup().ok(), Some(false));
@@ -144,8 +149,9 @@ mod tests {
             ("x:y?timeout_ms=-1", "`timeout_ms`"),
             ("x:y?pool=1&pool=2", "`pool`"),
             ("x:%ff", "percent"),
+            ("x:y?sslmod=require", "`sslmod`"),
         ] {
-            let refusal = Location::parse(url, OURS).and_then(|location| {
+            let refusal = parse(url).and_then(|location| {
                 location.path()?;
                 location.has_setup()?;
                 location.number::<u32>(POOL)?;
@@ -160,7 +166,7 @@ mod tests {
     fn a_path_may_have_slashes_before_it() {
         for (url, path) in [("file:a/b", "a/b"), ("file:/a/b", "/a/b"), ("file:///a/b", "/a/b"), ("file:a%20b", "a b")]
         {
-            assert_eq!(Location::parse(url, OURS).and_then(|location| location.path()).ok().as_deref(), Some(path));
+            assert_eq!(parse(url).and_then(|location| location.path()).ok().as_deref(), Some(path));
         }
     }
 }

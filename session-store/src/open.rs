@@ -5,34 +5,94 @@ use std::sync::Arc;
 
 use session_core::SessionIndex;
 
-use crate::location::{DURABILITY, Location, MAX_DATA, NAMESPACE, POOL, SETUP, TIMEOUT, split_scheme};
+use crate::location::{DURABILITY, Driver, Location, MAX_DATA, NAMESPACE, POOL, SETUP, TIMEOUT, split_scheme};
 use crate::{OpenError, stores};
 
 type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn SessionIndex>, OpenError>> + Send>>;
 
-/// Every scheme with the Cargo feature that brings its store.
-const KNOWN: &[(&str, &str)] = &[("memory", "memory"), ("file", "file"), ("sqlite", "sqlite")];
-
-/// A scheme whose store is compiled in.
-struct Scheme {
-    name: &'static str,
+/// Schemes that one store answers to.
+struct Schemes {
+    names: &'static [&'static str],
+    /// The Cargo feature that brings the store.
+    feature: &'static str,
     /// The parameters that are not the driver's.
     parameters: &'static [&'static str],
-    open: fn(Location) -> Opening,
+    driver: Driver,
 }
 
-const SCHEMES: &[Scheme] = &[
-    #[cfg(feature = "memory")]
-    Scheme { name: "memory", parameters: &[MAX_DATA], open: |at| Box::pin(stores::memory::open(at)) },
-    #[cfg(feature = "file")]
-    Scheme { name: "file", parameters: &[DURABILITY, MAX_DATA], open: |at| Box::pin(stores::file::open(at)) },
-    #[cfg(feature = "sqlite")]
-    Scheme {
-        name: "sqlite",
+const SCHEMES: &[Schemes] = &[
+    Schemes { names: &["memory"], feature: "memory", parameters: &[MAX_DATA], driver: Driver::Knows(&[]) },
+    Schemes { names: &["file"], feature: "file", parameters: &[DURABILITY, MAX_DATA], driver: Driver::Knows(&[]) },
+    Schemes {
+        names: &["sqlite"],
+        feature: "sqlite",
         parameters: &[NAMESPACE, SETUP, TIMEOUT, POOL, DURABILITY, MAX_DATA],
-        open: |at| Box::pin(stores::sqlite::open(at)),
+        driver: Driver::Knows(&[]),
+    },
+    Schemes {
+        names: &["postgres", "postgresql"],
+        feature: "postgres",
+        parameters: &[NAMESPACE, SETUP, TIMEOUT, POOL, MAX_DATA],
+        driver: Driver::Knows(&[
+            "application_name",
+            "host",
+            "hostaddr",
+            "options",
+            "port",
+            "sslcert",
+            "sslkey",
+            "sslmode",
+            "sslrootcert",
+        ]),
+    },
+    Schemes {
+        names: &["mysql", "mariadb"],
+        feature: "mysql",
+        parameters: &[NAMESPACE, SETUP, TIMEOUT, POOL, MAX_DATA],
+        driver: Driver::Knows(&["socket", "ssl-ca", "ssl-cert", "ssl-key", "ssl-mode"]),
+    },
+    Schemes {
+        names: &["redis", "redis+cluster", "redis+sentinel"],
+        feature: "redis",
+        parameters: &[NAMESPACE, TIMEOUT, MAX_DATA],
+        driver: Driver::Knows(&["protocol"]),
+    },
+    Schemes {
+        names: &["rediss", "rediss+cluster", "rediss+sentinel"],
+        feature: "redis-tls",
+        parameters: &[NAMESPACE, TIMEOUT, MAX_DATA],
+        driver: Driver::Knows(&["protocol"]),
+    },
+    Schemes {
+        names: &["mongodb", "mongodb+srv"],
+        feature: "mongodb",
+        parameters: &[NAMESPACE, SETUP, TIMEOUT, POOL, MAX_DATA],
+        driver: Driver::Refuses,
     },
 ];
+
+/// Returns how the store of a feature is opened, or `None` if the feature is off.
+fn opener(feature: &str) -> Option<fn(Location) -> Opening> {
+    match feature {
+        #[cfg(feature = "memory")]
+        "memory" => Some(|at| Box::pin(stores::memory::open(at))),
+        #[cfg(feature = "file")]
+        "file" => Some(|at| Box::pin(stores::file::open(at))),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => Some(|at| Box::pin(stores::sqlite::open(at))),
+        #[cfg(feature = "postgres")]
+        "postgres" => Some(|at| Box::pin(stores::sql_server::open_postgres(at))),
+        #[cfg(feature = "mysql")]
+        "mysql" => Some(|at| Box::pin(stores::sql_server::open_mysql(at))),
+        #[cfg(feature = "redis")]
+        "redis" => Some(|at| Box::pin(stores::redis::open(at))),
+        #[cfg(feature = "redis-tls")]
+        "redis-tls" => Some(|at| Box::pin(stores::redis::open(at))),
+        #[cfg(feature = "mongodb")]
+        "mongodb" => Some(|at| Box::pin(stores::mongodb::open(at))),
+        _ => None,
+    }
+}
 
 /// Opens the store that a URL names, with its tables and indexes made unless the URL says `setup=off`.
 ///
@@ -52,20 +112,19 @@ const SCHEMES: &[Scheme] = &[
 /// ```
 pub async fn open(url: &str) -> Result<Arc<dyn SessionIndex>, OpenError> {
     let (name, _) = split_scheme(url)?;
-    if let Some(scheme) = SCHEMES.iter().find(|scheme| scheme.name == name) {
-        return (scheme.open)(Location::parse(url, scheme.parameters)?).await;
-    }
-    let scheme = name.to_owned();
-    Err(match KNOWN.iter().find(|(known, _)| *known == name) {
-        Some(&(_, feature)) => OpenError::NotCompiledIn { scheme, feature },
-        None => {
-            let known: Vec<String> = KNOWN.iter().map(|(known, _)| format!("`{known}:`")).collect();
-            OpenError::UnknownScheme { scheme, known: known.join(", ") }
-        }
-    })
+    let Some(schemes) = SCHEMES.iter().find(|schemes| schemes.names.contains(&name)) else {
+        let known: Vec<String> =
+            SCHEMES.iter().flat_map(|schemes| schemes.names).map(|name| format!("`{name}:`")).collect();
+        return Err(OpenError::UnknownScheme { scheme: name.to_owned(), known: known.join(", ") });
+    };
+    let Some(open) = opener(schemes.feature) else {
+        return Err(OpenError::NotCompiledIn { scheme: name.to_owned(), feature: schemes.feature });
+    };
+    open(Location::parse(url, schemes.parameters, schemes.driver)?).await
 }
 
 /// Returns the schemes whose stores are compiled in, as in `sqlite`.
 pub fn schemes() -> impl Iterator<Item = &'static str> {
-    SCHEMES.iter().map(|scheme| scheme.name)
+    let compiled_in = SCHEMES.iter().filter(|schemes| opener(schemes.feature).is_some());
+    compiled_in.flat_map(|schemes| schemes.names).copied()
 }

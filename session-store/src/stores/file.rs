@@ -9,7 +9,6 @@ use crate::OpenError;
 use crate::location::{DURABILITY, Location, MAX_DATA};
 
 pub(crate) async fn open(location: Location) -> Result<Arc<dyn SessionIndex>, OpenError> {
-    let location = location.without_foreign()?;
     let durability = [("full", Durability::Full), ("relaxed", Durability::Relaxed)];
     let durability = location.one_of(DURABILITY, "full or relaxed", &durability)?;
     let bytes = location.number(MAX_DATA)?;

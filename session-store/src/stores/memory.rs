@@ -9,7 +9,6 @@ use crate::OpenError;
 use crate::location::{Location, MAX_DATA};
 
 pub(crate) async fn open(location: Location) -> Result<Arc<dyn SessionIndex>, OpenError> {
-    let location = location.without_foreign()?;
     if !location.is_bare() {
         return Err(OpenError::Parameter {
             name: "memory:".into(),

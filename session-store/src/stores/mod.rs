@@ -4,5 +4,11 @@
 pub(crate) mod file;
 #[cfg(feature = "memory")]
 pub(crate) mod memory;
+#[cfg(feature = "mongodb")]
+pub(crate) mod mongodb;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+pub(crate) mod sql_server;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;

@@ -9,7 +9,6 @@ use crate::OpenError;
 use crate::location::{DURABILITY, Location, MAX_DATA, NAMESPACE, POOL};
 
 pub(crate) async fn open(location: Location) -> Result<Arc<dyn SessionIndex>, OpenError> {
-    let location = location.without_foreign()?;
     let durability = [("power-loss", Durability::PowerLoss), ("process-crash", Durability::ProcessCrash)];
     let durability = location.one_of(DURABILITY, "power-loss or process-crash", &durability)?;
     let (readers, timeout, setup) = (location.number(POOL)?, location.timeout()?, location.has_setup()?);

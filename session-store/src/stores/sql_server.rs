@@ -1,0 +1,45 @@
+//! `postgres://` and `mysql://`
+
+use std::sync::Arc;
+
+use session_core::SessionIndex;
+use session_store_sqlx::{ServerDatabase, ServerOptions};
+
+use crate::OpenError;
+use crate::location::{Location, MAX_DATA, NAMESPACE, POOL};
+
+#[cfg(feature = "postgres")]
+pub(crate) async fn open_postgres(location: Location) -> Result<Arc<dyn SessionIndex>, OpenError> {
+    let options = session_store_sqlx::PostgresOptions::new(&location.for_driver())?;
+    open(location, options).await
+}
+
+#[cfg(feature = "mysql")]
+pub(crate) async fn open_mysql(location: Location) -> Result<Arc<dyn SessionIndex>, OpenError> {
+    let options = session_store_sqlx::MySqlOptions::new(&location.for_driver())?;
+    open(location, options).await
+}
+
+async fn open<DB: ServerDatabase>(
+    location: Location,
+    mut options: ServerOptions<DB>,
+) -> Result<Arc<dyn SessionIndex>, OpenError> {
+    let (bytes, setup) = (location.number(MAX_DATA)?, location.has_setup()?);
+    if let Some(connections) = location.number(POOL)? {
+        options = options.with_max_connections(connections);
+    }
+    if let Some(timeout) = location.timeout()? {
+        options = options.with_timeout(timeout);
+    }
+    let mut store = options.open().await?;
+    if let Some(bytes) = bytes {
+        store = store.with_max_data_bytes(bytes);
+    }
+    if let Some(namespace) = location.text(NAMESPACE) {
+        store = store.with_table(namespace).map_err(|invalid| OpenError::Namespace(invalid.into()))?;
+    }
+    if setup {
+        store.setup().await?;
+    }
+    Ok(Arc::new(store))
+}
