@@ -35,7 +35,7 @@ impl Statements {
     pub(crate) fn new(dialect: &Dialect, table: &TableName) -> Self {
         let compile = |template: &str| Statement::new(template, dialect, table);
         let compile_all = |templates: &[&str]| templates.iter().map(|template| compile(template)).collect();
-        let greatest = dialect.greatest;
+        let (greatest, by_key) = (dialect.greatest, through(dialect, "session_key"));
         Self {
             setup_lock: compile_all(dialect.setup_lock),
             schema: compile_all(dialect.schema),
@@ -43,13 +43,16 @@ impl Statements {
             load: compile(&format!("SELECT {RECORD} FROM {{table}} WHERE session_key = :key AND expires_at > :now")),
             update: compile(&conditional(dialect, "")),
             touch: compile(&format!(
-                "UPDATE {{table}} SET expires_at = {greatest}(expires_at, :expires_at)
+                "UPDATE {{table}} {by_key} SET expires_at = {greatest}(expires_at, :expires_at)
                 WHERE session_key = :key AND expires_at > :now"
             )),
             rotate: compile(&conditional(dialect, &assignment("session_key", ":new_key"))),
             delete: compile(&delete(dialect)),
             delete_revision: compile("DELETE FROM {table} WHERE session_key = :key AND revision = :expected"),
-            delete_if_expired: compile("DELETE FROM {table} WHERE session_key = :key AND expires_at <= :now"),
+            delete_if_expired: compile(&format!(
+                "{} WHERE session_key = :key AND expires_at <= :now",
+                delete_through(dialect, "session_key")
+            )),
             delete_expired: compile(dialect.delete_expired),
             list: compile(&format!(
                 "SELECT {INFO} FROM {{table}} WHERE session_key > :after AND {LIVE} ORDER BY session_key LIMIT :limit"
@@ -61,7 +64,7 @@ impl Statements {
             count: compile(&format!("SELECT COUNT(*) FROM {{table}} WHERE {LIVE}")),
             count_owned: compile(&format!("SELECT COUNT(*) FROM {{table}} WHERE owner = :owner AND {LIVE}")),
             delete_owned: delete_owned(dialect).iter().map(|template| compile(template)).collect(),
-            delete_all: [LIVE, NOT_LIVE].map(|those| compile(&format!("DELETE FROM {{table}} WHERE {those}"))).into(),
+            delete_all: delete_all(dialect).iter().map(|template| compile(template)).collect(),
         }
     }
 }
@@ -91,8 +94,9 @@ fn create(dialect: &Dialect) -> String {
         }
         Tells::Number => {
             let replaced = list(&|column, _| match column {
+                // The number depends on the row, so that it is not left behind for no row.
                 "expires_at" => "expires_at = \
-                    IF(expires_at > :now AND LAST_INSERT_ID(-1) <> 0, expires_at, VALUES(expires_at))"
+                    IF(LAST_INSERT_ID(IF(expires_at > :now, -1, 0)) <> 0, expires_at, VALUES(expires_at))"
                     .to_owned(),
                 _ => format!("{column} = IF(expires_at > :now, {column}, VALUES({column}))"),
             });
@@ -127,9 +131,9 @@ fn conditional(dialect: &Dialect, key: &str) -> String {
             "",
         ),
     };
-    let revision = revision.trim_end_matches(',');
+    let (revision, by_key) = (revision.trim_end_matches(','), through(dialect, "session_key"));
     format!(
-        "UPDATE {{table}} SET {key} {owner} {expires_at} {sweep_at} {data} {revision}
+        "UPDATE {{table}} {by_key} SET {key} {owner} {expires_at} {sweep_at} {data} {revision}
         WHERE session_key = :key AND expires_at > :now {returning}"
     )
 }
@@ -154,10 +158,33 @@ fn delete(dialect: &Dialect) -> String {
 
 /// Removes an owner's records: those that return what they were, or first the live ones and then the others.
 fn delete_owned(dialect: &Dialect) -> Vec<String> {
-    let start = "DELETE FROM {table} WHERE owner = :owner AND session_key <> :key";
+    let start = format!("{} WHERE owner = :owner AND session_key <> :key", delete_through(dialect, "owner"));
     match dialect.tells {
         Tells::Rows => vec![format!("{start} RETURNING expires_at, format")],
         Tells::Number => [LIVE, NOT_LIVE].map(|those| format!("{start} AND {those}")).into(),
+    }
+}
+
+/// Removes all records: first the live ones, to be counted, and then the others.
+fn delete_all(dialect: &Dialect) -> [String; 2] {
+    [LIVE, NOT_LIVE].map(|those| format!("{} WHERE {those}", delete_through(dialect, "PRIMARY")))
+}
+
+/// Names the index through which rows are found, where a statement that waits for a row does not see where it went.
+///
+/// MariaDB and MySQL may else go through the index of `expires_at`, wait there for a record whose expiry is just moved, and
+/// find nothing in its old place.
+fn through(dialect: &Dialect, index: &str) -> String {
+    match dialect.tells {
+        Tells::Rows => String::new(),
+        Tells::Number => format!("FORCE INDEX ({index})"),
+    }
+}
+
+fn delete_through(dialect: &Dialect, index: &str) -> String {
+    match dialect.tells {
+        Tells::Rows => "DELETE FROM {table}".to_owned(),
+        Tells::Number => format!("DELETE {{table}} FROM {{table}} {}", through(dialect, index)),
     }
 }
 
