@@ -36,7 +36,8 @@ impl BlindingKey {
         let parts = [b"session-store-encrypted owner 1".as_slice(), &length, namespace.as_bytes()];
         let mac = parts.iter().fold(mac, |mac, part| mac.chain_update(part));
         let digest = mac.chain_update(owner.as_str()).finalize().into_bytes();
-        let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]));
+        let digits =
+            |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]));
         let text: String = digest.iter().flat_map(digits).collect();
         OwnerId::parse(&text).map_err(Error::backend)
     }
