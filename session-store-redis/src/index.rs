@@ -6,7 +6,7 @@ use session_core::{Cursor, Error, Listing, OwnerId, Page, Result, Scope, Session
 
 use crate::RedisStore;
 use crate::link::Twice;
-use crate::part::PARTS;
+use crate::part::{PARTS, part_of, set_of};
 use crate::script::{CLEAR, COUNT, DELETE_OWNED, LIST};
 use crate::text::Head;
 
@@ -16,31 +16,36 @@ const MOST: u32 = 1000;
 /// How many records `clear` removes with one script.
 const CLEARED: u32 = 1000;
 
-/// The order is that of the parts, of the sets in them, and of the keys in those. A cursor is the set and the last key shown.
+/// How many parts of a cluster a listing asks at the same time.
+const ASKED: usize = 8;
+
+/// The order is that of the parts, of the sets in them, and of the keys in those. A cursor is the last key that was shown.
 #[async_trait]
 impl SessionIndex for RedisStore {
     async fn list(&self, scope: Scope<'_>, page: &Page) -> Result<Listing> {
-        let limit = page.limit().min(MOST);
-        let place = Place::parse(page.cursor())?;
-        let first = place.set / sets_per_part(scope);
+        let limit = usize::try_from(page.limit().min(MOST)).unwrap_or(usize::MAX);
+        let after =
+            page.cursor().map(|cursor| SessionKey::parse(cursor.as_str())).transpose().map_err(Error::backend)?;
+        let first = after.as_ref().map_or(0, |key| part_of(key.as_str()));
+        let ranges: Vec<_> = self.ranges().into_iter().filter(|(_, last)| *last >= first).collect();
         let mut sessions: Vec<SessionInfo> = Vec::new();
-        for (from, to) in self.ranges().into_iter().filter(|(_, to)| *to >= first) {
-            let left = i64::from(limit) - i64::try_from(sessions.len()).unwrap_or(i64::MAX);
-            let call = self.about_parts(&LIST, from, to, self.options.now());
-            let call = call.arg(owner_of(scope)).number(left).number(place.set).arg(&place.name);
-            let (stopped, found): (i32, Vec<String>) = {
-                let mut answer: Vec<redis::Value> = self.link.read(from, &call, self.manner).await?;
-                let names = answer.split_off(1);
-                (value(answer.remove(0))?, names.into_iter().map(value).collect::<Result<_>>()?)
-            };
-            for pair in found.chunks_exact(2) {
-                // One damaged record must not hide the others.
-                if let (Ok(key), Ok(head)) = (SessionKey::parse(&pair[0]), Head::parse(&pair[1])) {
-                    sessions.push(head.info(key));
+        for ranges in ranges.chunks(ASKED) {
+            let pages = ranges.iter().map(|range| self.page(*range, scope, limit - sessions.len(), after.as_ref()));
+            for page in join_all(pages).await {
+                let page = page?;
+                for (key, head) in page.found {
+                    if sessions.len() == limit {
+                        let next = sessions.last().map(|session| Cursor::new(session.key.as_str()));
+                        return Ok(Listing::new(sessions, next));
+                    }
+                    // One damaged record must not hide the others.
+                    if let Ok(head) = Head::parse(&head) {
+                        sessions.push(head.info(key));
+                    }
                 }
-            }
-            if let (Ok(set), [.., last, _]) = (u16::try_from(stopped), &*found) {
-                return Ok(Listing::new(sessions, Some(Cursor::new(format!("{set}.{last}")))));
+                if let Some(next) = page.next {
+                    return Ok(Listing::new(sessions, Some(next)));
+                }
             }
         }
         Ok(Listing::new(sessions, None))
@@ -79,6 +84,31 @@ impl SessionIndex for RedisStore {
 }
 
 impl RedisStore {
+    /// Lists what a range of parts has after a key.
+    async fn page(
+        &self,
+        (first, last): (u16, u16),
+        scope: Scope<'_>,
+        limit: usize,
+        after: Option<&SessionKey>,
+    ) -> Result<Found> {
+        let set = after.map_or(0, |key| match scope {
+            Scope::Owner(_) => part_of(key.as_str()),
+            _ => set_of(key.as_str()),
+        });
+        let call = self.about_parts(&LIST, first, last, self.options.now()).arg(owner_of(scope));
+        // A limit is at most a thousand.
+        let call = call.number(i64::try_from(limit).unwrap_or(i64::MAX)).number(set);
+        let call = call.arg(after.map_or("", SessionKey::as_str));
+        let mut lines: Vec<String> = self.link.read(first, &call, self.manner).await?;
+        let is_full = lines.pop().as_deref() == Some("full");
+        let next = lines.chunks_exact(2).next_back().filter(|_| is_full).map(|pair| Cursor::new(&*pair[0]));
+        let pairs = lines.chunks_exact_mut(2).map(|pair| (std::mem::take(&mut pair[0]), std::mem::take(&mut pair[1])));
+        // What is not a session key was put there by hand.
+        let found = pairs.filter_map(|(name, head)| Some((SessionKey::parse(&name).ok()?, head))).collect();
+        Ok(Found { found, next })
+    }
+
     /// Ends an owner's sessions in a range of parts.
     pub(crate) async fn delete_owned_at(
         &self,
@@ -93,30 +123,15 @@ impl RedisStore {
     }
 }
 
-/// Where a page begins: after a name in a set.
-#[derive(Debug, Default)]
-struct Place {
-    set: u16,
-    name: String,
-}
-
-impl Place {
-    fn parse(cursor: Option<&Cursor>) -> Result<Self> {
-        let Some(cursor) = cursor else { return Ok(Self::default()) };
-        let parts = cursor.as_str().split_once('.').and_then(|(set, name)| Some((set.parse().ok()?, name)));
-        let (set, name) = parts.ok_or_else(|| Error::backend("the cursor is not one of this store"))?;
-        Ok(Self { set, name: name.to_owned() })
-    }
-}
-
 fn owner_of(scope: Scope<'_>) -> &str {
     if let Scope::Owner(owner) = scope { owner.as_str() } else { "" }
 }
 
-fn sets_per_part(scope: Scope<'_>) -> u16 {
-    if let Scope::Owner(_) = scope { 1 } else { crate::part::SETS }
-}
-
-fn value<T: redis::FromRedisValue>(value: redis::Value) -> Result<T> {
-    redis::from_redis_value(value).map_err(Error::corrupt)
+/// What a range of parts has for a listing.
+#[derive(Debug)]
+struct Found {
+    /// Keys and the lines before their data.
+    found: Vec<(SessionKey, String)>,
+    /// Where to go on, if the limit was reached.
+    next: Option<Cursor>,
 }

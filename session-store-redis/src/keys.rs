@@ -1,6 +1,6 @@
 //! The names of what is stored: the prefix, and the keys of a part.
 
-use session_core::{OwnerId, SessionKey};
+use session_core::SessionKey;
 
 use crate::part::{TAGS, part_of, set_of};
 
@@ -61,8 +61,14 @@ impl Prefix {
 
     /// Returns the name of the mark that an owner's sessions are being ended.
     #[cfg(feature = "cluster")]
-    pub(crate) fn ending(&self, part: u16, owner: Option<&OwnerId>) -> String {
-        format!("{}ending:{}", self.base(part), owner.map_or("", OwnerId::as_str))
+    pub(crate) fn ending(&self, part: u16, owner: &str) -> String {
+        format!("{}ending:{owner}", self.base(part))
+    }
+
+    /// Returns the name of the note about a rotation, by the revision that it writes.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn note(&self, part: u16, revision: &str) -> String {
+        format!("{}moved:{revision}", self.base(part))
     }
 
     fn base(&self, part: u16) -> String {

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "cluster")]
+mod ending;
 mod error;
 mod index;
 mod keys;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionLike, ConnectionManager};
-use redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Value};
+use redis::{Cmd, FromRedisValue, Pipeline, RedisResult, Value};
 use session_core::{Error, Result};
 
 use crate::error::{is_lost, is_unknown_script, needs_another_connection, refusal};
@@ -123,7 +123,10 @@ impl Link {
                 let route = SingleNodeRoutingInfo::SpecificNode(route);
                 let mut cluster = cluster.clone();
                 match replicas {
-                    None => cluster.route_command(command.clone(), RoutingInfo::SingleNode(route)).await,
+                    None => {
+                        let route = RoutingInfo::SingleNode(route);
+                        cluster.route_command(command.clone(), route).await?.extract_error()
+                    }
                     Some(manner) => {
                         let answers = cluster.route_pipeline(waiting(command, manner), 0, 2, route).await?;
                         acknowledged(answers, manner)
@@ -171,7 +174,7 @@ fn acknowledged(answers: Vec<Value>, manner: Manner) -> RedisResult<Value> {
 }
 
 fn read<T: FromRedisValue>(answer: Value) -> Result<T> {
-    redis::from_redis_value(answer).map_err(|error| refusal(&RedisError::from(error)))
+    redis::from_redis_value(answer).map_err(Error::backend)
 }
 
 impl fmt::Debug for Link {

@@ -39,7 +39,8 @@ impl RedisStore {
         match Location::parse(url).map_err(Error::backend)? {
             Location { kind: Kind::Server, nodes, .. } => {
                 // There is one address: `split` gives at least one piece.
-                let client = redis::Client::open(nodes[0].as_str()).map_err(|_| Error::backend(InvalidUrl::Malformed))?;
+                let client =
+                    redis::Client::open(nodes[0].as_str()).map_err(|_| Error::backend(InvalidUrl::Malformed))?;
                 Ok(Self::with_client(client))
             }
             Location { kind: Kind::Cluster, nodes, .. } => open_cluster(nodes).await,
@@ -88,7 +89,9 @@ fn open_sentinel(nodes: &[String], path: &str) -> Result<RedisStore> {
         let open = redis::RedisConnectionInfo::default().set_protocol(info.redis_settings().protocol());
         sentinels.push(info.set_redis_settings(open));
     }
-    let client = SentinelClient::build(sentinels, service.to_owned(), Some(master), SentinelServerType::Master);
+    // A string, because that is what redis asks for without TLS.
+    let service = String::from(service);
+    let client = SentinelClient::build(sentinels, service, Some(master), SentinelServerType::Master);
     Ok(RedisStore::with_sentinel(client.map_err(malformed)?))
 }
 
@@ -137,7 +140,8 @@ impl<'a> Location<'a> {
         if kind == Kind::Server {
             return Ok(Self { kind, nodes: vec![url.to_owned()], path: None });
         }
-        let (rest, query) = rest.split_once('?').map_or((rest, String::new()), |(rest, query)| (rest, format!("?{query}")));
+        let (rest, query) =
+            rest.split_once('?').map_or((rest, String::new()), |(rest, query)| (rest, format!("?{query}")));
         let (authority, path) = rest.split_once('/').map_or((rest, None), |(authority, path)| (authority, Some(path)));
         let (user, hosts) = authority.rsplit_once('@').map_or(("", authority), |(user, hosts)| (user, hosts));
         let at = if user.is_empty() { "" } else { "@" };

@@ -1,7 +1,7 @@
 //! The parts of a namespace: which one keeps a session, and where a cluster puts it.
 
 /// How many parts a namespace has. All keys of a part share a hash tag, so that one script may touch them in a cluster.
-pub(crate) const PARTS: u16 = 64;
+pub(crate) const PARTS: u16 = 32;
 
 /// How many hash slots a cluster has.
 const SLOTS: u16 = 16384;
@@ -10,13 +10,13 @@ const SLOTS: u16 = 16384;
 const STEP: u16 = SLOTS / PARTS;
 
 /// How many sets of the index a part has, so that none becomes large.
-pub(crate) const SETS: u16 = 16;
+pub(crate) const SETS: u16 = 32;
 
-/// The hash tags of the parts: for each the smallest number whose slot lies in its 64th of all slots, so that the parts
+/// The hash tags of the parts: for each the smallest number whose slot lies in its stretch of slots, so that the parts
 /// are spread evenly over the nodes of a cluster.
 pub(crate) const TAGS: [u16; PARTS as usize] = tags();
 
-/// Returns the part that keeps a session: the 64th of the slots that its key by itself would lie in.
+/// Returns the part that keeps a session: the stretch of slots that its key by itself would lie in.
 pub(crate) fn part_of(key: &str) -> u16 {
     slot_of(key.as_bytes()) / STEP
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use redis::Cmd;
 use session_core::{Error, Result};
 
-use crate::part::TAGS;
+use crate::part::{SETS, TAGS};
 
 /// A script, with the digest that Redis knows it by after the first call.
 #[derive(Debug)]
@@ -62,7 +62,8 @@ impl Call {
     }
 
     fn command(&self, name: &str, script: &str) -> Cmd {
-        let size = self.arguments.iter().map(Vec::len).sum::<usize>() + self.keys.iter().map(String::len).sum::<usize>();
+        let size =
+            self.arguments.iter().map(Vec::len).sum::<usize>() + self.keys.iter().map(String::len).sum::<usize>();
         let mut command = Cmd::with_capacity(3 + self.keys.len() + self.arguments.len(), size + script.len() + 16);
         command.arg(name).arg(script).arg(self.keys.len()).arg(&self.keys);
         for argument in &self.arguments {
@@ -93,17 +94,18 @@ mod steps {
     script!(TAKE, "lua/head.lua", "lua/take.lua");
     script!(CONFIRM, "lua/head.lua", "lua/confirm.lua");
     script!(RELEASE, "lua/head.lua", "lua/release.lua");
+    script!(DECIDE, "lua/decide.lua");
     script!(MARK, "lua/mark.lua");
 }
 #[cfg(feature = "cluster")]
-pub(crate) use steps::{CONFIRM, MARK, RELEASE, RESERVE, TAKE};
+pub(crate) use steps::{CONFIRM, DECIDE, MARK, RELEASE, RESERVE, TAKE};
 
 /// The scripts about several parts know the tags.
 macro_rules! script_of_parts {
     ($name:ident, $file:literal) => {
         pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
             let tags = TAGS.map(|tag| tag.to_string()).join(",");
-            let tags = format!("local TAGS = {{{tags}}}\n");
+            let tags = format!("local TAGS, SETS = {{{tags}}}, {SETS}\n");
             Script::new(&[&tags, include_str!("lua/head.lua"), include_str!("lua/parts.lua"), include_str!($file)])
         });
     };
@@ -123,6 +125,10 @@ pub(crate) enum Outcome {
     Conflict,
     AlreadyExists,
     Corrupt,
+    /// A rotation between two parts has not finished with the key.
+    Pending,
+    /// The same for the key that is to be rotated to.
+    NewPending,
 }
 
 impl Outcome {
@@ -134,6 +140,8 @@ impl Outcome {
             3 => Ok(Self::Conflict),
             4 => Ok(Self::AlreadyExists),
             5 => Ok(Self::Corrupt),
+            6 => Ok(Self::Pending),
+            7 => Ok(Self::NewPending),
             _ => Err(Error::backend("a script gave an answer that is not its own")),
         }
     }
@@ -146,6 +154,7 @@ impl Outcome {
             Self::Conflict => Err(Error::Conflict),
             Self::AlreadyExists => Err(Error::AlreadyExists),
             Self::Corrupt => Err(Error::corrupt("the stored text is not of a format that is known")),
+            Self::Pending | Self::NewPending => Err(Error::unavailable("a rotation of the session does not end")),
         }
     }
 }

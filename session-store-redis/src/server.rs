@@ -20,7 +20,7 @@ pub(crate) struct Server {
 }
 
 enum Source {
-    Address(Client),
+    Address(Box<Client>),
     #[cfg(feature = "sentinel")]
     Sentinel(Box<tokio::sync::Mutex<redis::sentinel::SentinelClient>>),
 }
@@ -41,7 +41,7 @@ pub(crate) struct Numbered {
 
 impl Server {
     pub(crate) fn at(client: Client) -> Self {
-        Self::new(Source::Address(client))
+        Self::new(Source::Address(Box::new(client)))
     }
 
     #[cfg(feature = "sentinel")]
@@ -105,9 +105,7 @@ impl Server {
         match &self.source {
             Source::Address(client) => client.get_multiplexed_async_connection_with_config(&self.config).await,
             #[cfg(feature = "sentinel")]
-            Source::Sentinel(sentinel) => {
-                sentinel.lock().await.get_async_connection_with_config(&self.config).await
-            }
+            Source::Sentinel(sentinel) => sentinel.lock().await.get_async_connection_with_config(&self.config).await,
         }
     }
 

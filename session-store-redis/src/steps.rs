@@ -1,25 +1,66 @@
-//! What a cluster cannot do in one step, because two parts lie in two slots: rotate, and end the sessions of an owner.
+//! What a cluster cannot do in one step, because two parts lie in two slots: a rotation between them.
 //!
-//! A rotation makes three: the new key is reserved by a record that is not live yet and that Redis collects soon; the old
-//! record is removed, if it is what the client has loaded; the new one becomes live. A process that dies on the way
-//! leaves the old record, or neither: never both.
-//!
-//! Ending an owner's sessions marks all parts first, then removes what the owner has in each, then takes the marks
-//! back. A rotation of that owner's session that sees a mark at its first or last step ends the session (`OWNER-04`): had it
-//! seen none, its new record was there before the removal in its part, or its old one outlived the removal in its own.
+//! It makes three. The new key is reserved by a record that is *pending*: it names the old key's part. The old record is
+//! removed, if it is what the client has loaded, and a note in its part says so: this is the moment of the rotation. The new
+//! record becomes as any other. Who finds a pending record asks for the note: with it, the record is live, and a writer
+//! takes the third step for the one who did not get to it; without it, it is not there yet. A writer that wants the key
+//! for itself leaves a note that the rotation is undone. So a rotation is one moment for everybody, and who dies on the way leaves
+//! the old record or the new one. Pending records and notes end by themselves; the record first.
 
-use futures_util::future::join_all;
-use session_core::{Error, OwnerId, Record, Result, Revision, SessionKey, Timestamp};
+use session_core::{Error, Record, Result, Revision, Timestamp};
 
 use crate::RedisStore;
 use crate::keys::Place;
 use crate::link::Twice;
-use crate::part::PARTS;
-use crate::script::{CONFIRM, MARK, Outcome, RELEASE, RESERVE, TAKE};
-use crate::store::millis;
+use crate::script::{CONFIRM, Call, DECIDE, Outcome, RELEASE, RESERVE, TAKE};
+use crate::store::{Want, millis};
 use crate::text::{self, Head};
 
+/// How often a call meets a rotation of the same key before it is given up. One meets none.
+const MOST_MEETINGS: usize = 16;
+
+/// What became of a pending record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    /// It is pending no more.
+    Over,
+    /// It is still pending, and not live.
+    NotYet,
+}
+
+struct Reserved {
+    outcome: Outcome,
+    /// The owner's sessions are being ended.
+    is_ending: bool,
+}
+
 impl RedisStore {
+    /// Runs a script about one session, and again after a rotation that it met.
+    pub(crate) async fn settled(&self, place: &Place<'_>, call: &Call, twice: Twice, want: Want) -> Result<Outcome> {
+        for _ in 0..MOST_MEETINGS {
+            let outcome = Outcome::of(self.link.write(place.part, call, twice, self.manner).await?)?;
+            if outcome != Outcome::Pending {
+                return Ok(outcome);
+            }
+            if self.settle(place, want).await? == Settled::NotYet {
+                return Ok(Outcome::NotFound);
+            }
+        }
+        Ok(Outcome::Pending)
+    }
+
+    /// Rotates within a part, in one step unless another rotation is met.
+    pub(crate) async fn rotate_in_part(&self, old: &Place<'_>, new: &Place<'_>, call: &Call) -> Result<Outcome> {
+        for _ in 0..MOST_MEETINGS {
+            let outcome = self.settled(old, call, Twice::Same, Want::Record).await?;
+            if outcome != Outcome::NewPending {
+                return Ok(outcome);
+            }
+            self.settle(new, Want::Key).await?;
+        }
+        Ok(Outcome::NewPending)
+    }
+
     /// Rotates between two parts.
     pub(crate) async fn rotate_in_steps(
         &self,
@@ -28,100 +69,159 @@ impl RedisStore {
         new: &Place<'_>,
         record: &Record,
     ) -> Result<Revision> {
-        let fresh = Revision::fresh();
-        let reserved = self.reserve(new, record, fresh).await?;
-        if let Err(refusal) = reserved.outcome.done() {
-            // What is wrong with the old key comes first (`ROTATE-09`).
-            self.check(old, expected).await?;
-            return Err(refusal);
-        }
-        let taken = match self.take(old, expected).await {
-            Ok(line) => line,
-            Err(error) => {
-                // If this does not get through either, Redis collects the reservation.
-                let call = Self::about(&RELEASE, new).arg(text::revision_text(fresh));
-                let released = self.link.write::<i64>(new.part, &call, Twice::Same, self.manner).await;
-                return Err(if matches!(error, Error::NotFound | Error::Conflict) { released.err().unwrap_or(error) } else { error });
+        for _ in 0..MOST_MEETINGS {
+            let fresh = Revision::fresh();
+            let reserved = self.reserve(old, new, record, fresh).await?;
+            match reserved.outcome {
+                Outcome::Done => {}
+                outcome => {
+                    // What is wrong with the old key comes first (`ROTATE-09`).
+                    self.check(old, expected).await?;
+                    if outcome == Outcome::Pending {
+                        self.settle(new, Want::Key).await?;
+                        continue;
+                    }
+                    outcome.done()?;
+                }
             }
-        };
-        let old_head = Head::parse(&taken)?;
-        let is_same_owner = record.owner.is_some() && old_head.owner == record.owner;
-        let ending = is_same_owner && reserved.is_ending;
-        let now = self.options.now();
-        if record.expires_at <= now || ending {
-            let call = Self::about(&RELEASE, new).arg(text::revision_text(fresh));
-            self.link.write::<i64>(new.part, &call, Twice::Same, self.manner).await?;
-            return if ending { Err(Error::NotFound) } else { Ok(fresh) };
+            match self.take(old, expected, record, fresh, reserved.is_ending).await {
+                Ok((Outcome::Done, note)) => {
+                    let outcome = self.confirm(new, record.owner.is_some(), &note, fresh, record.expires_at).await?;
+                    // A record that is over is not there, and that is what was asked for (`EXPIRY-03`).
+                    let is_over = record.expires_at <= self.options.now();
+                    return if is_over { Ok(fresh) } else { outcome.done().map(|()| fresh) };
+                }
+                Ok((outcome, _)) => {
+                    self.release(new, fresh).await?;
+                    match outcome {
+                        Outcome::NewPending => {}
+                        Outcome::Pending => {
+                            if self.settle(old, Want::Record).await? == Settled::NotYet {
+                                return Err(Error::NotFound);
+                            }
+                        }
+                        outcome => outcome.done()?,
+                    }
+                }
+                // Whether it was taken is not known; what is pending shows it.
+                Err(error) => return Err(error),
+            }
         }
-        let mark = self.prefix.ending(new.part, record.owner.as_ref());
-        let call = CONFIRM.call(&[&new.record, &new.all, &mark]).arg(&new.owners).arg(new.name);
-        let call = call.arg(text::revision_text(fresh)).arg(record.owner.as_ref().map_or("", OwnerId::as_str));
-        let call = call.arg(text::time_text(record.expires_at)).number(Self::time_to_live(record.expires_at, now));
-        let call = call.arg(old_head.times).number(i64::from(is_same_owner));
-        let outcome = self.link.write(new.part, &call, Twice::Same, self.manner).await?;
-        Outcome::of(outcome)?.done().map(|()| fresh)
+        Err(Error::unavailable("a rotation of the session does not end"))
     }
 
-    async fn reserve(&self, new: &Place<'_>, record: &Record, fresh: Revision) -> Result<Reserved> {
+    /// Finds out what a pending record is, and for a writer makes an end of it.
+    async fn settle(&self, place: &Place<'_>, want: Want) -> Result<Settled> {
+        let Some(stored) = self.link.get(place.part, &place.record, self.manner).await? else {
+            return Ok(Settled::Over);
+        };
+        let Some((part, head, _)) = text::pending(&stored)? else { return Ok(Settled::Over) };
+        let lease = if want == Want::Key { self.lease().to_string() } else { String::new() };
+        match self.note(part, head.revision, &lease).await?.as_deref() {
+            None => Ok(Settled::NotYet),
+            Some("undone") => self.release(place, head.revision).await.map(|()| Settled::Over),
+            Some(note) => {
+                let outcome = self.confirm(place, head.owner.is_some(), note, head.revision, head.expires_at).await;
+                outcome.map(|_| Settled::Over)
+            }
+        }
+    }
+
+    /// Reads a pending record: it is live if its rotation has had its moment.
+    pub(crate) async fn load_pending(&self, stored: &[u8]) -> Result<Option<(Record, Revision)>> {
+        let Some((part, head, data)) = text::pending(stored)? else { return Ok(None) };
+        let (revision, now) = (head.revision, self.options.now());
+        match self.note(part, revision, "").await?.as_deref() {
+            None | Some("undone") => Ok(None),
+            Some(note) => text::read(&text::confirmed(stored, data, kept(note)?), now),
+        }
+    }
+
+    async fn note(&self, part: u16, revision: Revision, lease: &str) -> Result<Option<String>> {
+        let call = DECIDE.call(&[&self.prefix.note(part, &text::revision_text(revision))]).arg(lease);
+        let note: String = self.link.write(part, &call, Twice::Same, self.manner).await?;
+        Ok(Some(note).filter(|note| !note.is_empty()))
+    }
+
+    async fn reserve(&self, old: &Place<'_>, new: &Place<'_>, record: &Record, fresh: Revision) -> Result<Reserved> {
         let revision = text::revision_text(fresh);
-        let mark = self.prefix.ending(new.part, record.owner.as_ref());
-        let call = RESERVE.call(&[&new.record, &new.all, &mark]).arg(&new.owners).arg(new.name);
-        let call = call.number(self.options.now().unix_millis()).number(self.lease()).arg(&revision);
-        let call = call.arg(record.owner.as_ref().map_or("", OwnerId::as_str));
-        let call = call.text(text::write(record, &text::time_text(Timestamp::MIN), &revision));
+        let owner = text::owner_text(record.owner.as_ref());
+        let call = RESERVE.call(&[&new.record, &new.all, &self.prefix.ending(new.part, owner)]);
+        let call = call.arg(&new.owners).arg(new.name).number(self.options.now().unix_millis()).number(self.lease());
+        let call = call.arg(&revision).arg(owner).text(text::write_pending(record, &revision, old.part));
         let (outcome, ending): (i64, i64) = self.link.write(new.part, &call, Twice::Same, self.manner).await?;
         Ok(Reserved { outcome: Outcome::of(outcome)?, is_ending: ending != 0 })
     }
 
-    /// Removes the old record and returns the line before its data.
-    async fn take(&self, old: &Place<'_>, expected: Revision) -> Result<String> {
-        let call = Self::about(&TAKE, old).number(self.options.now().unix_millis()).arg(text::revision_text(expected));
-        let (outcome, line): (i64, String) =
-            self.link.write(old.part, &call, Twice::Differs, self.manner).await?;
-        Outcome::of(outcome)?.done().map(|()| line)
+    async fn take(
+        &self,
+        old: &Place<'_>,
+        expected: Revision,
+        record: &Record,
+        fresh: Revision,
+        is_ending: bool,
+    ) -> Result<(Outcome, String)> {
+        let note = self.prefix.note(old.part, &text::revision_text(fresh));
+        let call = TAKE.call(&[&old.record, &old.all, &note]).arg(&old.owners).arg(old.name);
+        // The note outlives the record that is pending.
+        let call =
+            call.number(self.options.now().unix_millis()).arg(text::revision_text(expected)).number(self.lease() * 2);
+        let call = call.arg(if is_ending { text::owner_text(record.owner.as_ref()) } else { "" });
+        let (outcome, note): (i64, String) = self.link.write(old.part, &call, Twice::Same, self.manner).await?;
+        Ok((Outcome::of(outcome)?, note))
+    }
+
+    async fn confirm(
+        &self,
+        new: &Place<'_>,
+        is_owned: bool,
+        note: &str,
+        revision: Revision,
+        expires_at: Timestamp,
+    ) -> Result<Outcome> {
+        let now = self.options.now();
+        // Only a session that was the owner's before can be one that is being ended.
+        let owner = note.get(text::TIMES..).unwrap_or_default();
+        let is_watched = is_owned && !owner.is_empty();
+        let call = CONFIRM.call(&[&new.record, &new.all, &self.prefix.ending(new.part, owner)]);
+        let call = call.arg(&new.owners).arg(new.name).arg(text::revision_text(revision));
+        let call = call.number(Self::time_to_live(expires_at, now)).arg(kept(note)?);
+        let call = call.number(i64::from(is_watched)).number(now.unix_millis());
+        Outcome::of(self.link.write(new.part, &call, Twice::Same, self.manner).await?)
+    }
+
+    async fn release(&self, new: &Place<'_>, revision: Revision) -> Result<()> {
+        let call = Self::about(&RELEASE, new).arg(text::revision_text(revision));
+        self.link.write::<i64>(new.part, &call, Twice::Same, self.manner).await.map(drop)
     }
 
     /// Says what a rotation has to say about the old key before it speaks of the new one.
     async fn check(&self, old: &Place<'_>, expected: Revision) -> Result<()> {
+        let now = self.options.now();
         let stored = self.link.get(old.part, &old.record, self.manner).await?;
-        let line = stored.as_deref().map(text::line).transpose()?;
-        let head = line.map(Head::parse).transpose()?.filter(|head| self.options.now() < head.expires_at);
-        match head {
+        let found = match stored.as_deref() {
+            None => None,
+            Some(stored) if text::pending(stored)?.is_some() => {
+                self.load_pending(stored).await?.map(|(_, found)| found)
+            }
+            Some(stored) => {
+                Some(Head::parse(text::line(stored)?)?).filter(|head| now < head.expires_at).map(|head| head.revision)
+            }
+        };
+        match found {
             None => Err(Error::NotFound),
-            Some(head) if head.revision != expected => Err(Error::Conflict),
+            Some(revision) if revision != expected => Err(Error::Conflict),
             Some(_) => Ok(()),
         }
     }
 
-    /// Ends an owner's sessions in all parts.
-    pub(crate) async fn delete_owned_in_steps(&self, owner: &OwnerId, except: Option<&SessionKey>) -> Result<u64> {
-        all(self.mark(owner, 1)).await?;
-        let removed = (0..PARTS).map(|part| self.delete_owned_at(part, part, owner, except));
-        let removed: Result<u64> = join_all(removed).await.into_iter().sum();
-        // What does not get through here goes by itself.
-        let unmarked = all(self.mark(owner, -1)).await;
-        removed.and_then(|removed| unmarked.map(|()| removed))
-    }
-
-    fn mark(&self, owner: &OwnerId, by: i64) -> impl Iterator<Item = impl Future<Output = Result<i64>>> {
-        (0..PARTS).map(move |part| {
-            let call = MARK.call(&[&self.prefix.ending(part, Some(owner))]).number(by).number(self.lease());
-            async move { self.link.write(part, &call, Twice::Differs, self.manner).await }
-        })
-    }
-
     /// How long Redis keeps what is only there between two steps: longer than all of them take.
-    fn lease(&self) -> i64 {
+    pub(crate) fn lease(&self) -> i64 {
         millis(self.manner.timeout.saturating_mul(6))
     }
 }
 
-async fn all(calls: impl Iterator<Item = impl Future<Output = Result<i64>>>) -> Result<()> {
-    join_all(calls).await.into_iter().try_for_each(|answer| answer.map(drop))
-}
-
-struct Reserved {
-    outcome: Outcome,
-    /// The owner's sessions are being ended.
-    is_ending: bool,
+/// Returns the times that a note keeps of the old record.
+fn kept(note: &str) -> Result<&str> {
+    note.get(..text::TIMES).ok_or_else(|| Error::corrupt("the note of a rotation cannot be read"))
 }

@@ -132,8 +132,16 @@ impl RedisStore {
         if self.link.is_cluster() { (0..PARTS).map(|part| (part, part)).collect() } else { vec![(0, PARTS - 1)] }
     }
 
-    async fn outcome(&self, part: u16, call: &Call, twice: Twice) -> Result<Outcome> {
-        Outcome::of(self.link.write(part, call, twice, self.manner).await?)
+    /// Runs a script about one session.
+    #[cfg(feature = "cluster")]
+    async fn outcome(&self, place: &Place<'_>, call: &Call, twice: Twice, want: Want) -> Result<Outcome> {
+        self.settled(place, call, twice, want).await
+    }
+
+    /// Runs a script about one session.
+    #[cfg(not(feature = "cluster"))]
+    async fn outcome(&self, place: &Place<'_>, call: &Call, twice: Twice, _: Want) -> Result<Outcome> {
+        Outcome::of(self.link.write(place.part, call, twice, self.manner).await?)
     }
 }
 
@@ -145,12 +153,14 @@ impl SessionStore for RedisStore {
         let written = Written::new(record, fresh, now);
         let call = Self::about(&CREATE, &place).number(now.unix_millis()).number(millis(GRACE));
         let call = written.add_to(call).arg(self.prefix.records(place.part));
-        self.outcome(place.part, &call, Twice::Same).await?.done().map(|()| fresh)
+        self.outcome(&place, &call, Twice::Same, Want::Key).await?.done().map(|()| fresh)
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<(Record, Revision)>> {
         let (part, name) = self.prefix.record(key);
         match self.link.get(part, &name, self.manner).await? {
+            #[cfg(feature = "cluster")]
+            Some(stored) if text::pending(&stored)?.is_some() => self.load_pending(&stored).await,
             Some(stored) => text::read(&stored, self.options.now()),
             None => Ok(None),
         }
@@ -161,14 +171,14 @@ impl SessionStore for RedisStore {
         let (place, now, fresh) = (self.prefix.place_of(key), self.options.now(), Revision::fresh());
         let call = Self::about(&UPDATE, &place).number(now.unix_millis()).arg(text::revision_text(expected));
         let call = Written::new(record, fresh, now).add_to(call);
-        self.outcome(place.part, &call, Twice::Same).await?.done().map(|()| fresh)
+        self.outcome(&place, &call, Twice::Same, Want::Record).await?.done().map(|()| fresh)
     }
 
     async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> Result<()> {
         let (place, now) = (self.prefix.place_of(key), self.options.now());
         let call = Self::about(&TOUCH, &place).number(now.unix_millis()).arg(text::time_text(expires_at));
         let call = call.number(Self::time_to_live(expires_at, now));
-        self.outcome(place.part, &call, Twice::Same).await?.done()
+        self.outcome(&place, &call, Twice::Same, Want::Record).await?.done()
     }
 
     async fn rotate(
@@ -189,13 +199,17 @@ impl SessionStore for RedisStore {
         let call = call.arg(&old.owners).arg(old.name).arg(&new.owners).arg(new.name);
         let call = call.number(now.unix_millis()).arg(text::revision_text(expected));
         let call = Written::new(record, fresh, now).add_to(call);
-        self.outcome(old.part, &call, Twice::Same).await?.done().map(|()| fresh)
+        #[cfg(feature = "cluster")]
+        let outcome = self.rotate_in_part(&old, &new, &call).await?;
+        #[cfg(not(feature = "cluster"))]
+        let outcome = self.outcome(&old, &call, Twice::Same, Want::Record).await?;
+        outcome.done().map(|()| fresh)
     }
 
     async fn delete(&self, key: &SessionKey) -> Result<bool> {
         let place = self.prefix.place_of(key);
         let call = Self::about(&DELETE, &place).number(self.options.now().unix_millis());
-        Ok(self.outcome(place.part, &call, Twice::Differs).await? == Outcome::Done)
+        Ok(self.outcome(&place, &call, Twice::Differs, Want::Record).await? == Outcome::Done)
     }
 
     /// Removes what is over by the store's clock, though Redis will collect it too, and trims the index.
@@ -211,6 +225,15 @@ impl SessionStore for RedisStore {
         }
         Ok(limit - left)
     }
+}
+
+/// What a writer wants of a key that a rotation has reserved and not yet moved to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// The record, which is not there yet.
+    Record,
+    /// The key for itself.
+    Key,
 }
 
 /// What a script needs to know of a record that it writes.
@@ -233,7 +256,7 @@ impl<'a> Written<'a> {
     /// Adds expiry, time to live, revision, owner and value.
     fn add_to(self, call: Call) -> Call {
         let call = call.number(self.expires_at.unix_millis()).number(self.ttl).arg(self.revision);
-        call.arg(self.owner.map_or("", OwnerId::as_str)).text(self.value)
+        call.arg(text::owner_text(self.owner)).text(self.value)
     }
 }
 

@@ -20,6 +20,14 @@ const FIXED: usize = 66;
 #[cfg(test)]
 const LONGEST: usize = FIXED + 1 + OwnerId::MAX_LENGTH + 1;
 
+/// The first digit of a record that is pending.
+#[cfg(feature = "cluster")]
+const PENDING: u8 = b'0';
+
+/// The length of begin and deadline.
+#[cfg(feature = "cluster")]
+pub(crate) const TIMES: usize = 31;
+
 const NO_DEADLINE: &str = "---------------";
 
 /// Writes a record that expires at `expires_at`, whatever the record itself says.
@@ -68,7 +76,11 @@ pub(crate) struct Head<'a> {
 impl<'a> Head<'a> {
     /// Reads a line without its break.
     pub(crate) fn parse(line: &'a str) -> Result<Self> {
-        let fixed = line.get(..FIXED).filter(|fixed| fixed.starts_with(FORMAT)).ok_or_else(unknown)?;
+        if line.starts_with(FORMAT) { Self::parse_fields(line) } else { Err(unknown()) }
+    }
+
+    fn parse_fields(line: &'a str) -> Result<Self> {
+        let fixed = line.get(..FIXED).ok_or_else(unknown)?;
         let field = |from, to| fixed.get(from..to).filter(|_| fixed.as_bytes().get(to).is_none_or(|&b| b == b' '));
         let time = |from| parse_time(field(from, from + 15).ok_or_else(unknown)?);
         let revision = field(18, 34).and_then(|digits| u64::from_str_radix(digits, 16).ok()).ok_or_else(unknown)?;
@@ -103,6 +115,49 @@ pub(crate) fn read(text: &[u8], now: Timestamp) -> Result<Option<(Record, Revisi
     record.deadline = head.deadline;
     record.owner = head.owner;
     Ok(Some((record, head.revision)))
+}
+
+/// Returns an owner as it is written.
+pub(crate) fn owner_text(owner: Option<&OwnerId>) -> &str {
+    owner.map_or("", OwnerId::as_str)
+}
+
+/// Writes a record that a rotation has reserved a key for: another digit in front, and a line more, for the old part.
+#[cfg(feature = "cluster")]
+pub(crate) fn write_pending(record: &Record, revision: &str, old_part: u16) -> Vec<u8> {
+    let mut text = write(record, &time_text(record.expires_at), revision);
+    text[0] = PENDING;
+    let end = text.len() - record.data.as_str().len();
+    text.splice(end..end, format!("{old_part}\n").into_bytes());
+    text
+}
+
+/// Reads a record that is pending: the old part, the line and where the data begins. `None` for any other record.
+#[cfg(feature = "cluster")]
+pub(crate) fn pending(stored: &[u8]) -> Result<Option<(u16, Head<'_>, usize)>> {
+    if stored.first() != Some(&PENDING) {
+        return Ok(None);
+    }
+    let mut lines = stored.splitn(3, |&byte| byte == b'\n');
+    let (Some(line), Some(part), Some(data)) = (lines.next(), lines.next(), lines.next()) else {
+        return Err(unknown());
+    };
+    let line = std::str::from_utf8(line).map_err(Error::corrupt)?;
+    let part = std::str::from_utf8(part).ok().and_then(|part| part.parse().ok());
+    let part = part.filter(|part| *part < crate::part::PARTS).ok_or_else(unknown)?;
+    Ok(Some((part, Head::parse_fields(line)?, stored.len() - data.len())))
+}
+
+/// Returns a pending record as it is when its rotation is over, with the times of the old one.
+#[cfg(feature = "cluster")]
+pub(crate) fn confirmed(stored: &[u8], data: usize, times: &str) -> Vec<u8> {
+    let line = stored.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let mut text = line.to_vec();
+    text[0] = FORMAT.as_bytes()[0];
+    text.splice(35..FIXED, times.bytes());
+    text.push(b'\n');
+    text.extend_from_slice(&stored[data..]);
+    text
 }
 
 /// Returns the line before the data.
@@ -150,7 +205,10 @@ mod tests {
 
     #[test]
     fn an_expired_record_is_nothing_and_its_data_is_not_looked_at() {
-        assert!(matches!(read(b"1 000000000000007 4000000000000000 000000000000001 ---------------\n?", at(7)), Ok(None)));
+        assert!(matches!(
+            read(b"1 000000000000007 4000000000000000 000000000000001 ---------------\n?", at(7)),
+            Ok(None)
+        ));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 local left, count = tonumber(ARGV[5]), 0
 for part = first, last do
   local keys = part_of(part)
-  for set = part * 16, part * 16 + 15 do
+  for set = part * SETS, (part + 1) * SETS - 1 do
     local all = keys.all .. set
     repeat
       local names = redis.call('ZRANGE', all, 0, left - 1)

@@ -2,6 +2,7 @@
 local now, expires = tonumber(ARGV[3]), tonumber(ARGV[5])
 local found = head(KEYS[1])
 if found == false then return CORRUPT end
+if found and found.is_pending then return PENDING end
 if found and now < found.expires then
   -- A client that lost the answer may have sent it twice.
   return found.revision == ARGV[7] and OK or EXISTS

@@ -7,7 +7,7 @@ for part = first, last do
     if name ~= except then
       local found = head(keys.record .. name)
       if found and found.owner == owner then
-        if now < found.expires then count = count + 1 end
+        if not found.is_pending and now < found.expires then count = count + 1 end
         redis.call('UNLINK', keys.record .. name)
         redis.call('ZREM', keys.all .. set_of(part, name), name)
       end

@@ -1,12 +1,13 @@
 -- What is before the data: "1 EXPIRES REVISION CREATED DEADLINE[ OWNER]\n". Times are 15 digits, the revision is 16.
+-- A record that a rotation between two slots has not finished begins with 0.
 -- Returns nothing if the key is free, `false` if what is stored cannot be read.
 local function head(key)
   local text = redis.pcall('GETRANGE', key, 0, 322)
   if text == '' then return nil end
-  if type(text) ~= 'string' or string.sub(text, 1, 2) ~= '1 ' then return false end
+  if type(text) ~= 'string' or not string.find(text, '^[01] ') then return false end
   local expires, stop = tonumber(string.sub(text, 3, 17)), string.find(text, '\n', 67, true)
   if not expires or not stop then return false end
-  return { expires = expires, revision = string.sub(text, 19, 34), times = string.sub(text, 36, 66),
+  return { is_pending = string.byte(text) == 48, expires = expires, revision = string.sub(text, 19, 34), times = string.sub(text, 36, 66),
     owner = string.sub(text, 68, stop - 1), text = string.sub(text, 1, stop - 1) }
 end
 
@@ -32,4 +33,4 @@ local function remove(key, all, owners, found, name)
   if found and found.owner ~= '' then redis.call('ZREM', owners .. found.owner, name) end
 end
 
-local OK, NOT_FOUND, CONFLICT, EXISTS, CORRUPT = 1, 2, 3, 4, 5
+local OK, NOT_FOUND, CONFLICT, EXISTS, CORRUPT, PENDING, NEW_PENDING = 1, 2, 3, 4, 5, 6, 7

@@ -1,8 +1,8 @@
 -- ARGV further: owner or nothing, limit, number of the set of the last name that was shown, that name.
--- Answers the number of the set where it stopped, or -1, and then name and head of each session, in the order of sets and names.
+-- Answers name and line of each session, in the order of sets and names, and at the end whether the limit was reached.
 local owner, limit, after_set, after = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
-local sets = owner == '' and 16 or 1
-local answer = { -1 }
+local sets = owner == '' and SETS or 1
+local answer = {}
 for part = first, last do
   local keys = part_of(part)
   for set = part * sets, part * sets + sets - 1 do
@@ -15,12 +15,12 @@ for part = first, last do
           local found = head(keys.record .. name)
           if found == nil or (found and owner ~= '' and found.owner ~= owner) then
             redis.call('ZREM', key, name)
-          elseif found and now < found.expires then
+          elseif found and not found.is_pending and now < found.expires then
             answer[#answer + 1] = name
             answer[#answer + 1] = found.text
             limit = limit - 1
             if limit == 0 then
-              answer[1] = set
+              answer[#answer + 1] = 'full'
               return answer
             end
           end
@@ -29,4 +29,5 @@ for part = first, last do
     end
   end
 end
+answer[#answer + 1] = 'all'
 return answer

@@ -1,5 +1,5 @@
 -- KEYS: any key of the first part, so that a cluster knows where to go.
--- ARGV: prefix, now, first part, last part, and what the script itself says. Each part has a hash tag and 16 sets of all.
+-- ARGV: prefix, now, first part, last part, and what the script itself says. Each part has a hash tag and SETS sets of all.
 local prefix, now, first, last = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local function part_of(part)
   local base = prefix .. ':{' .. TAGS[part + 1] .. '}:'
@@ -8,5 +8,5 @@ end
 
 -- The set of all that a name is filed in, by its last two characters.
 local function set_of(part, name)
-  return part * 16 + ((string.byte(name, -1) or 0) * 31 + (string.byte(name, -2) or 0)) % 16
+  return part * SETS + ((string.byte(name, -1) or 0) * 31 + (string.byte(name, -2) or 0)) % SETS
 end

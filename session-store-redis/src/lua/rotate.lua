@@ -2,11 +2,13 @@
 -- ARGV: old owners' prefix, old name, new owners' prefix, new name, now, expected, expires, ttl, revision, owner, value
 local now, expires = tonumber(ARGV[5]), tonumber(ARGV[7])
 local new = head(KEYS[3])
-if new and now < new.expires and new.revision == ARGV[9] then return OK end
+if new and not new.is_pending and now < new.expires and new.revision == ARGV[9] then return OK end
 local old = head(KEYS[1])
 if old == false then return CORRUPT end
+if old and old.is_pending then return PENDING end
 if not old or old.expires <= now then return NOT_FOUND end
 if old.revision ~= ARGV[6] then return CONFLICT end
+if new and new.is_pending then return NEW_PENDING end
 if new == false or (new and now < new.expires) then return EXISTS end
 if new then remove(KEYS[3], KEYS[4], ARGV[3], new, ARGV[4]) end
 if now < expires then

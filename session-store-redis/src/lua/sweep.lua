@@ -3,7 +3,7 @@ local left = tonumber(ARGV[5])
 local limit = left
 for part = first, last do
   local keys = part_of(part)
-  for set = part * 16, part * 16 + 15 do
+  for set = part * SETS, (part + 1) * SETS - 1 do
     local all = keys.all .. set
     while left > 0 do
       local names = redis.call('ZRANGEBYSCORE', all, '-inf', now, 'LIMIT', 0, left)

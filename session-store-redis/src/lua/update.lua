@@ -2,6 +2,7 @@
 local now, expires = tonumber(ARGV[3]), tonumber(ARGV[5])
 local found = head(KEYS[1])
 if found == false then return CORRUPT end
+if found and found.is_pending then return PENDING end
 if not found or found.expires <= now then return NOT_FOUND end
 if found.revision == ARGV[7] then return OK end
 if found.revision ~= ARGV[4] then return CONFLICT end

@@ -83,7 +83,8 @@ async fn masters(url: &str) -> Result<Vec<MultiplexedConnection>, BoxError> {
         let client = redis::Client::open(format!("redis://{}", addresses[0]))?;
         let mut sentinel = client.get_multiplexed_async_connection().await?;
         let mut ask = redis::cmd("SENTINEL");
-        let (host, port): (String, u16) = ask.arg("get-master-addr-by-name").arg(path).query_async(&mut sentinel).await?;
+        let (host, port): (String, u16) =
+            ask.arg("get-master-addr-by-name").arg(path).query_async(&mut sentinel).await?;
         addresses = vec![format!("{host}:{port}")];
     }
     let mut masters = Vec::new();
