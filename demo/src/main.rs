@@ -23,21 +23,20 @@ mod store;
 
 use options::{Options, Request, USAGE, UsageError};
 use server::ServeError;
-use store::OpenError;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let (options, secret) = match read_options() {
         Ok(Some(read)) => read,
         Ok(None) => {
-            print!("{USAGE}\nStores: {}\n", store::Forms);
+            print!("{USAGE}\nStores: {}\n", store::FORMS);
             return ExitCode::SUCCESS;
         }
         Err(error) => return misused(&error),
     };
     match server::serve(options, secret).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(ServeError::Store(error @ OpenError::UnknownUrl)) => misused(&error),
+        Err(ServeError::Store(error)) if store::is_misuse(&error) => misused(&error),
         Err(error) => {
             eprintln!("error: {}", with_causes(&error));
             ExitCode::FAILURE
@@ -58,7 +57,7 @@ fn read_options() -> Result<Option<(Options, Option<String>)>, UsageError> {
 
 /// Says what is wrong with the command line, and how it should be.
 fn misused(error: &dyn Error) -> ExitCode {
-    eprint!("error: {}\n\n{USAGE}\nStores: {}\n", with_causes(error), store::Forms);
+    eprint!("error: {}\n\n{USAGE}\nStores: {}\n", with_causes(error), store::FORMS);
     ExitCode::from(2)
 }
 

@@ -16,7 +16,7 @@ use crate::app::{self, App};
 use crate::options::Options;
 use crate::policy;
 use crate::secret::{Secret, SecretError};
-use crate::store::{self, OpenError};
+use crate::store;
 
 /// How long running requests may take after a signal; the slowest that is allowed takes five seconds.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -27,7 +27,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeError {
     #[error(transparent)]
-    Store(#[from] OpenError),
+    Store(#[from] store::StoreError),
     #[error(transparent)]
     Secret(#[from] SecretError),
     #[error(transparent)]
@@ -50,8 +50,8 @@ pub(crate) async fn serve(options: Options, secret: Option<String>) -> Result<()
     let opened = store::open(&options.store).await?;
     let secret = Secret::find(secret, opened.secret_file.as_deref())?;
     let secrets = Secrets::new([secret.as_bytes()])?;
-    let config = policy::config(opened.store.clone(), secrets, policy::cookie_at(address))?;
-    let app = App { store: opened.store.clone(), store_title: opened.title.as_str().into() };
+    let config = policy::config(opened.store.store.clone(), secrets, policy::cookie_at(address))?;
+    let app = App { store: opened.store.store.clone(), store_title: opened.title.as_str().into() };
 
     let (stop, stopping) = watch::channel(false);
     let signals = Signals::listen().map_err(ServeError::Signals)?;
@@ -61,7 +61,7 @@ pub(crate) async fn serve(options: Options, secret: Option<String>) -> Result<()
         // Nobody is left to hear it only if the server has ended already.
         let _ = stop.send(true);
     });
-    let sweeper = tokio::spawn(sweep(opened.store, stopped(stopping.clone())));
+    let sweeper = tokio::spawn(sweep(opened.store.store.clone(), stopped(stopping.clone())));
 
     announce(address, &opened.title);
     let serving = axum::serve(listener, app::router(app, config)).with_graceful_shutdown(stopped(stopping.clone()));
@@ -75,7 +75,7 @@ pub(crate) async fn serve(options: Options, secret: Option<String>) -> Result<()
     if sweeper.await.is_err() {
         tracing::error!("the sweeper panicked");
     }
-    opened.close.await;
+    opened.store.close().await;
     tracing::info!("stopped");
     outcome.map_err(ServeError::Serve)
 }

@@ -1,84 +1,68 @@
-//! The stores that the demo can run on, by the beginning of their URL.
+//! The store that a URL names, what the page calls it, and where the secret of its cookies can lie.
 
-use std::fmt;
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::sync::Arc;
 
-use session_core::SessionIndex;
+use session_store::OpenError;
 
-mod file;
-mod memory;
-mod sqlite;
+/// What `--help` says about stores.
+pub(crate) const FORMS: &str = "\
+memory:, sqlite:FILE, file:FOLDER, postgres://USER:PASSWORD@HOST/DATABASE, mysql://…, redis://HOST,
+  redis+cluster://HOST:PORT,…, redis+sentinel://HOST:PORT,…/SERVICE, mongodb://HOST/DATABASE";
 
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// A kind of store.
-struct Kind {
-    scheme: &'static str,
-    /// How a URL of it is written, for people.
-    form: &'static str,
-    /// Opens what the rest of the URL names.
-    open: fn(String) -> BoxFuture<Result<Opened, OpenError>>,
-}
-
-/// Another kind of store is another line, and a module that opens it.
-const KINDS: &[Kind] = &[
-    Kind { scheme: "memory", form: "memory:", open: |rest| Box::pin(memory::open(rest)) },
-    Kind { scheme: "sqlite", form: "sqlite:PATH", open: |rest| Box::pin(sqlite::open(rest)) },
-    Kind { scheme: "file", form: "file:FOLDER", open: |rest| Box::pin(file::open(rest)) },
-];
+/// Where the cookies' secret lies when the sessions are on a server: in the current folder.
+const SECRET_OF_SERVERS: &str = "demo-secret";
 
 /// A store that is ready.
 pub(crate) struct Opened {
-    pub(crate) store: Arc<dyn SessionIndex>,
+    pub(crate) store: session_store::Opened,
     /// What the page calls it.
     pub(crate) title: String,
-    /// Where the secret of the cookies can lie, so that it lives as long as the sessions do.
+    /// Where the secret of the cookies can lie, so that it lives as long as the sessions do; `None` if those end with
+    /// the process.
     pub(crate) secret_file: Option<PathBuf>,
-    /// Closes connections and files.
-    pub(crate) close: BoxFuture<()>,
 }
 
-/// Why there is no store. No message shows what was given for a URL: it may hold a password.
+/// The store that a URL names could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
-    #[error("the store is given as {Forms}, and what was given is none of these")]
-    UnknownUrl,
-    #[error("cannot keep sessions in `{}`", .0.display())]
-    Path(PathBuf, #[source] session_core::Error),
+#[error("cannot keep sessions in {title}")]
+pub(crate) struct StoreError {
+    title: String,
+    source: OpenError,
 }
 
 /// Opens the store that a URL names.
-pub(crate) async fn open(url: &str) -> Result<Opened, OpenError> {
-    let (scheme, rest) = url.split_once(':').ok_or(OpenError::UnknownUrl)?;
-    let kind = KINDS.iter().find(|kind| kind.scheme == scheme).ok_or(OpenError::UnknownUrl)?;
-    (kind.open)(rest.to_owned()).await
+pub(crate) async fn open(url: &str) -> Result<Opened, StoreError> {
+    let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+    let path = rest.strip_prefix("//").unwrap_or(rest).split('?').next().unwrap_or_default();
+    let (title, secret_file) = match scheme {
+        "memory" => ("the memory of this process".to_owned(), None),
+        "sqlite" => (format!("the SQLite file {path}"), Some(secret_beside(path))),
+        "file" => (format!("the folder {path}"), Some(secret_beside(path))),
+        // The rest of a server's URL may hold a password.
+        _ => (server(scheme).to_owned(), Some(SECRET_OF_SERVERS.into())),
+    };
+    match session_store::open_closable(url).await {
+        Ok(store) => Ok(Opened { store, title, secret_file }),
+        Err(source) => Err(StoreError { title, source }),
+    }
 }
 
-/// Returns the path in the rest of a URL, with or without `//` before it. There are no options after a `?`.
-fn path(rest: &str) -> Result<&str, OpenError> {
-    let path = rest.strip_prefix("//").unwrap_or(rest);
-    if path.is_empty() || path.contains('?') { Err(OpenError::UnknownUrl) } else { Ok(path) }
+/// Says whether the URL itself is wrong, rather than what it leads to.
+pub(crate) fn is_misuse(error: &StoreError) -> bool {
+    !matches!(error.source, OpenError::Store(session_core::Error::Unavailable(_) | session_core::Error::Corrupt(_)))
+}
+
+fn server(scheme: &str) -> &'static str {
+    match scheme {
+        "postgres" | "postgresql" => "a PostgreSQL database",
+        "mysql" | "mariadb" => "a MySQL or MariaDB database",
+        "mongodb" | "mongodb+srv" => "a MongoDB database",
+        _ if scheme.ends_with("+cluster") => "a Redis cluster",
+        _ if scheme.starts_with("redis") => "a Redis server",
+        _ => "what that url names",
+    }
 }
 
 fn secret_beside(path: &str) -> PathBuf {
     PathBuf::from(format!("{}-secret", path.trim_end_matches('/')))
-}
-
-/// Lists how the URLs of all kinds are written.
-pub(crate) struct Forms;
-
-impl fmt::Display for Forms {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, kind) in KINDS.iter().enumerate() {
-            let joint = match index {
-                0 => "",
-                _ if index + 1 == KINDS.len() => " or ",
-                _ => ", ",
-            };
-            write!(f, "{joint}`{}`", kind.form)?;
-        }
-        Ok(())
-    }
 }

@@ -7,10 +7,12 @@ mod error;
 )]
 mod location;
 mod open;
+mod opened;
 mod stores;
 
 pub use error::OpenError;
-pub use open::{open, schemes};
+pub use open::{open, open_closable, schemes};
+pub use opened::Opened;
 pub use session_core as core;
 
 #[cfg(feature = "file")]

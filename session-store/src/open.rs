@@ -6,9 +6,9 @@ use std::sync::Arc;
 use session_core::SessionIndex;
 
 use crate::location::{DURABILITY, Driver, Location, MAX_DATA, NAMESPACE, POOL, SETUP, TIMEOUT, split_scheme};
-use crate::{OpenError, stores};
+use crate::{OpenError, Opened, stores};
 
-type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn SessionIndex>, OpenError>> + Send>>;
+type Opening = Pin<Box<dyn Future<Output = Result<Opened, OpenError>> + Send>>;
 
 /// Schemes that one store answers to.
 struct Schemes {
@@ -97,7 +97,8 @@ fn opener(feature: &str) -> Option<fn(Location) -> Opening> {
 /// Opens the store that a URL names, with its tables and indexes made unless the URL says `setup=off`.
 ///
 /// The schemes and parameters are those of the [crate's page](crate). Refuses what it does not know: a scheme, a parameter, or a
-/// store whose Cargo feature is off. Dropping the last clone of the store closes its connections.
+/// store whose Cargo feature is off. The store's connections are closed some time after its last clone is dropped; to wait
+/// for that, use [`open_closable`].
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -111,6 +112,11 @@ fn opener(feature: &str) -> Option<fn(Location) -> Opening> {
 /// # }
 /// ```
 pub async fn open(url: &str) -> Result<Arc<dyn SessionIndex>, OpenError> {
+    open_closable(url).await.map(|opened| opened.store)
+}
+
+/// Opens the store that a URL names, as [`open`] does, with a way to close it.
+pub async fn open_closable(url: &str) -> Result<Opened, OpenError> {
     let (name, _) = split_scheme(url)?;
     let Some(schemes) = SCHEMES.iter().find(|schemes| schemes.names.contains(&name)) else {
         let known: Vec<String> =

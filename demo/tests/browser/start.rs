@@ -16,7 +16,7 @@ fn help_tells_the_options() {
     let (output, out, err) = run(&["--help"]);
     assert!(output.status.success() && err.is_empty());
     assert!(
-        out.contains("--store URL") && out.contains("--addr") && out.contains("memory:") && out.contains("sqlite:PATH")
+        out.contains("--store URL") && out.contains("--addr") && out.contains("memory:") && out.contains("sqlite:FILE")
     );
 }
 
@@ -31,10 +31,18 @@ fn what_is_not_understood_ends_the_program_with_the_usage() {
 
 #[test]
 fn an_unknown_store_is_refused_by_naming_those_that_exist() {
-    for url in ["redis://user:hunter2@localhost", "demo.sqlite", "memory", "memory:x", "sqlite:", "file://"] {
+    for url in [
+        "oracle://user:hunter2@localhost",
+        "demo.sqlite",
+        "memory",
+        "memory:x",
+        "sqlite:",
+        "file://",
+        "redis://h?x=hunter2",
+    ] {
         let (output, _, err) = run(&["--store", url]);
         assert_eq!(output.status.code(), Some(2), "{err}");
-        assert!(err.contains("`memory:`, `sqlite:PATH` or `file:FOLDER`"), "{err}");
+        assert!(err.contains("Stores: memory:, sqlite:FILE, file:FOLDER"), "{err}");
         assert!(!err.contains("hunter2"), "a store's address may hold a password: {err}");
     }
 }

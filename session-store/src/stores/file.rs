@@ -1,14 +1,11 @@
 //! `file:FOLDER`
 
-use std::sync::Arc;
-
-use session_core::SessionIndex;
 use session_store_file::{Durability, FileStore};
 
-use crate::OpenError;
 use crate::location::{DURABILITY, Location, MAX_DATA};
+use crate::{OpenError, Opened};
 
-pub(crate) async fn open(location: Location) -> Result<Arc<dyn SessionIndex>, OpenError> {
+pub(crate) async fn open(location: Location) -> Result<Opened, OpenError> {
     let durability = [("full", Durability::Full), ("relaxed", Durability::Relaxed)];
     let durability = location.one_of(DURABILITY, "full or relaxed", &durability)?;
     let bytes = location.number(MAX_DATA)?;
@@ -19,5 +16,5 @@ pub(crate) async fn open(location: Location) -> Result<Arc<dyn SessionIndex>, Op
     if let Some(bytes) = bytes {
         store = store.with_max_data_bytes(bytes);
     }
-    Ok(Arc::new(store))
+    Ok(Opened::new(store))
 }

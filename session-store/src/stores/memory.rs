@@ -1,14 +1,11 @@
 //! `memory:`
 
-use std::sync::Arc;
-
-use session_core::SessionIndex;
 use session_store_memory::MemoryStore;
 
-use crate::OpenError;
 use crate::location::{Location, MAX_DATA};
+use crate::{OpenError, Opened};
 
-pub(crate) async fn open(location: Location) -> Result<Arc<dyn SessionIndex>, OpenError> {
+pub(crate) async fn open(location: Location) -> Result<Opened, OpenError> {
     if !location.is_bare() {
         return Err(OpenError::Parameter {
             name: "memory:".into(),
@@ -19,5 +16,5 @@ pub(crate) async fn open(location: Location) -> Result<Arc<dyn SessionIndex>, Op
     if let Some(bytes) = location.number(MAX_DATA)? {
         store = store.with_max_data_bytes(bytes);
     }
-    Ok(Arc::new(store))
+    Ok(Opened::new(store))
 }

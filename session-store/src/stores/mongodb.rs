@@ -1,19 +1,16 @@
 //! `mongodb://` and `mongodb+srv://`
 
-use std::sync::Arc;
-
 use mongodb::Client;
 use mongodb::options::ClientOptions;
-use session_core::SessionIndex;
 use session_store_mongo::MongoStore;
 
-use crate::OpenError;
 use crate::location::{Location, MAX_DATA, NAMESPACE, POOL};
+use crate::{OpenError, Opened};
 
 /// The database of an URL that names none.
 const DATABASE: &str = "sessions";
 
-pub(crate) async fn open(location: Location) -> Result<Arc<dyn SessionIndex>, OpenError> {
+pub(crate) async fn open(location: Location) -> Result<Opened, OpenError> {
     let (timeout, bytes, setup) = (location.timeout()?, location.number(MAX_DATA)?, location.has_setup()?);
     let invalid = |error: mongodb::error::Error| OpenError::Url(error.into());
     let mut options = ClientOptions::parse(location.for_driver()).await.map_err(invalid)?;
@@ -34,5 +31,5 @@ pub(crate) async fn open(location: Location) -> Result<Arc<dyn SessionIndex>, Op
     if setup {
         store.setup().await?;
     }
-    Ok(Arc::new(store))
+    Ok(Opened::new(store))
 }

@@ -1,14 +1,11 @@
 //! `redis://`, `rediss://`, `redis+cluster://` and `redis+sentinel://`
 
-use std::sync::Arc;
-
-use session_core::SessionIndex;
 use session_store_redis::RedisStore;
 
-use crate::OpenError;
 use crate::location::{Location, MAX_DATA, NAMESPACE};
+use crate::{OpenError, Opened};
 
-pub(crate) async fn open(location: Location) -> Result<Arc<dyn SessionIndex>, OpenError> {
+pub(crate) async fn open(location: Location) -> Result<Opened, OpenError> {
     let (timeout, bytes) = (location.timeout()?, location.number(MAX_DATA)?);
     let mut store = RedisStore::open(&location.for_driver()).await?;
     if let Some(namespace) = location.text(NAMESPACE) {
@@ -20,5 +17,5 @@ pub(crate) async fn open(location: Location) -> Result<Arc<dyn SessionIndex>, Op
     if let Some(bytes) = bytes {
         store = store.with_max_data_bytes(bytes);
     }
-    Ok(Arc::new(store))
+    Ok(Opened::new(store))
 }

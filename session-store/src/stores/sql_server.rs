@@ -1,29 +1,23 @@
 //! `postgres://` and `mysql://`
 
-use std::sync::Arc;
-
-use session_core::SessionIndex;
 use session_store_sqlx::{ServerDatabase, ServerOptions};
 
-use crate::OpenError;
 use crate::location::{Location, MAX_DATA, NAMESPACE, POOL};
+use crate::{OpenError, Opened};
 
 #[cfg(feature = "postgres")]
-pub(crate) async fn open_postgres(location: Location) -> Result<Arc<dyn SessionIndex>, OpenError> {
+pub(crate) async fn open_postgres(location: Location) -> Result<Opened, OpenError> {
     let options = session_store_sqlx::PostgresOptions::new(&location.for_driver())?;
     open(location, options).await
 }
 
 #[cfg(feature = "mysql")]
-pub(crate) async fn open_mysql(location: Location) -> Result<Arc<dyn SessionIndex>, OpenError> {
+pub(crate) async fn open_mysql(location: Location) -> Result<Opened, OpenError> {
     let options = session_store_sqlx::MySqlOptions::new(&location.for_driver())?;
     open(location, options).await
 }
 
-async fn open<DB: ServerDatabase>(
-    location: Location,
-    mut options: ServerOptions<DB>,
-) -> Result<Arc<dyn SessionIndex>, OpenError> {
+async fn open<DB: ServerDatabase>(location: Location, mut options: ServerOptions<DB>) -> Result<Opened, OpenError> {
     let (bytes, setup) = (location.number(MAX_DATA)?, location.has_setup()?);
     if let Some(connections) = location.number(POOL)? {
         options = options.with_max_connections(connections);
@@ -41,5 +35,6 @@ async fn open<DB: ServerDatabase>(
     if setup {
         store.setup().await?;
     }
-    Ok(Arc::new(store))
+    let closing = store.clone();
+    Ok(Opened::new(store).closing(async move { closing.close().await }))
 }

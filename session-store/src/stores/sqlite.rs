@@ -1,14 +1,11 @@
 //! `sqlite:FILE`
 
-use std::sync::Arc;
-
-use session_core::SessionIndex;
 use session_store_sqlx::{Durability, SqliteOptions};
 
-use crate::OpenError;
 use crate::location::{DURABILITY, Location, MAX_DATA, NAMESPACE, POOL};
+use crate::{OpenError, Opened};
 
-pub(crate) async fn open(location: Location) -> Result<Arc<dyn SessionIndex>, OpenError> {
+pub(crate) async fn open(location: Location) -> Result<Opened, OpenError> {
     let durability = [("power-loss", Durability::PowerLoss), ("process-crash", Durability::ProcessCrash)];
     let durability = location.one_of(DURABILITY, "power-loss or process-crash", &durability)?;
     let (readers, timeout, setup) = (location.number(POOL)?, location.timeout()?, location.has_setup()?);
@@ -33,5 +30,6 @@ pub(crate) async fn open(location: Location) -> Result<Arc<dyn SessionIndex>, Op
     if setup {
         store.setup().await?;
     }
-    Ok(Arc::new(store))
+    let closing = store.clone();
+    Ok(Opened::new(store).closing(async move { closing.close().await }))
 }
