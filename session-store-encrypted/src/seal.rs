@@ -112,7 +112,7 @@ impl Sealer {
             .decrypt_in_place(&nonce.into(), &associated, &mut buffer)
             .map_err(|_| Unreadable::NotAuthentic)?;
 
-        let (owner, data) = parse_clear_bytes(buffer).ok_or(Unreadable::Malformed)?;
+        let (owner, data) = parse_clear_bytes(&buffer).ok_or(Unreadable::Malformed)?;
         let stored_today = owner.as_ref().map(|owner| self.stored_owner(owner)).transpose();
         let is_current = encryption.id() == self.keys.first().id()
             && stored_today.is_ok_and(|today| today.as_deref() == stored.owner.as_ref());
@@ -145,7 +145,7 @@ fn clear_bytes(record: &Record) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn parse_clear_bytes(bytes: Vec<u8>) -> Option<(Option<OwnerId>, Data)> {
+fn parse_clear_bytes(bytes: &[u8]) -> Option<(Option<OwnerId>, Data)> {
     let (&length, rest) = bytes.split_first()?;
     let (owner, data) = rest.split_at_checked(usize::from(length))?;
     let owner = match std::str::from_utf8(owner).ok()? {
