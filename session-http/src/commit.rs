@@ -132,11 +132,15 @@ impl Shared {
     async fn delete_ended(&self) -> Result<(), Error> {
         loop {
             let Some(Ended { key, reason }) = self.state().ended.first().cloned() else { return Ok(()) };
+            self.config.remember_departed(&key);
             let was_live = self.config.store.delete(&key).await?;
             let mut state = self.state();
             state.ended.retain(|ended| ended.key != key);
             if was_live {
                 state.cookie = CookieOrder::Remove;
+            } else if matches!(state.line, Line::New) && state.wishes.owner.is_none() {
+                // What was set since then would begin a session whose cookie replaces that of a login elsewhere.
+                state.line = Line::Gone(key.clone());
             }
             drop(state);
             if was_live { events::destroyed(&key, reason) } else { events::gone_at_commit(&key) }
@@ -156,6 +160,7 @@ impl Shared {
         if owner.is_some() && stored.record.owner.is_some() && stored.record.owner.as_ref() != owner {
             // Another request logged another user in, under the same id. Their data is not this user's.
             let key = stored.key.clone();
+            self.config.remember_departed(&key);
             store.delete(&key).await?;
             events::destroyed(&key, Reason::AnotherUser);
             plan.begin_anew()?;
@@ -171,6 +176,7 @@ impl Shared {
         if is_changed && record.owner.is_none() && plan.draft.is_empty() {
             // A delete has no revision and would take a concurrent change with it; a write that has expired already has one.
             record.expires_at = Timestamp::MIN;
+            self.config.remember_departed(&stored.key);
             store.update(&stored.key, stored.revision, &record).await?;
             store.delete(&stored.key).await?;
             events::destroyed(&stored.key, Reason::Emptied);
@@ -178,6 +184,7 @@ impl Shared {
         }
         if plan.wishes.rotate {
             let (id, key) = self.new_id(plan)?;
+            self.config.remember_departed(&stored.key);
             let revision = store.rotate(&stored.key, stored.revision, &key, &record).await?;
             events::rotated(&stored.key, &key);
             let order = CookieOrder::Issue(id.clone(), record.expires_at);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use session_core::{Clock, Expiry, SessionId, SessionKey, SessionStore, SystemClock, Timestamp};
 
+use crate::departed::Departed;
 use crate::presented::{Presented, find};
 use crate::{CookieFormat, CookiePolicy, Secrets, SignedId, events};
 
@@ -20,6 +21,8 @@ pub struct SessionConfig {
     format: Arc<dyn CookieFormat>,
     namespace: Arc<str>,
     touch_throttle: Option<Duration>,
+    /// Shared by the clones of the configuration.
+    departed: Arc<Departed>,
 }
 
 impl SessionConfig {
@@ -37,6 +40,7 @@ impl SessionConfig {
             format: Arc::new(SignedId),
             namespace: "session".into(),
             touch_throttle: None,
+            departed: Arc::default(),
         }
     }
 
@@ -94,6 +98,16 @@ impl SessionConfig {
     /// Returns what the store files the session of this id under.
     pub(crate) fn key_of(&self, id: &SessionId) -> SessionKey {
         SessionKey::derive(&self.namespace, id)
+    }
+
+    /// Remembers that this layer is about to make the key dead.
+    pub(crate) fn remember_departed(&self, key: &SessionKey) {
+        self.departed.remember(key, self.now());
+    }
+
+    /// Says whether this layer made the key dead a moment ago.
+    pub(crate) fn is_departed(&self, key: &SessionKey) -> bool {
+        self.departed.knows(key, self.now())
     }
 
     pub(crate) fn write_cookie(&self, id: &SessionId) -> String {

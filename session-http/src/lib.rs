@@ -4,6 +4,7 @@ mod changes;
 mod commit;
 mod config;
 mod cookie;
+mod departed;
 mod draft;
 mod error;
 mod events;

@@ -49,7 +49,9 @@ impl SessionSlot {
     /// Opens the session that the request's headers present; again, it gives the same one without loading.
     ///
     /// Without a cookie, with a forged one, with two of the name, or with one whose session has ended, it is a new session, which
-    /// is not stored before something is set; only a cookie with a valid signature is worth a call of the store. When
+    /// is not stored before something is set; only a cookie with a valid signature is worth a call of the store. If this layer
+    /// ended the session or changed its id within the last minute, the request was on its way then, and what it writes is
+    /// dropped: only [`login`](Session::login) begins a new session. When
     /// the store fails, so does this: an outage is never taken for an empty session (S18), and the next call tries
     /// again. Two calls at once share one load.
     pub async fn open(&self, headers: &HeaderMap) -> Result<Session, Error> {
@@ -94,10 +96,10 @@ impl SessionSlot {
         let key = config.key_of(&id);
         match config.store.load(&key).await? {
             Some((record, revision)) => Ok(State::loaded(Stored { id, key, record, revision })),
+            // The id is not adopted (S3), and the cookie stays: a login elsewhere may have replaced it already.
             None => {
-                // The id is not adopted (S3), and the cookie stays: a login elsewhere may have replaced it already.
                 events::unknown_id(&key);
-                Ok(State::default())
+                Ok(if config.is_departed(&key) { State::gone(key) } else { State::default() })
             }
         }
     }

@@ -77,6 +77,11 @@ impl State {
         Self { line: Line::Stored(stored), draft, ..Self::default() }
     }
 
+    /// The request came with a key that was made dead while it was on its way.
+    pub(crate) fn gone(key: SessionKey) -> Self {
+        Self { line: Line::Gone(key), ..Self::default() }
+    }
+
     pub(crate) fn stored(&self) -> Option<&Stored> {
         match &self.line {
             Line::Stored(stored) => Some(stored),
@@ -124,11 +129,16 @@ impl State {
         };
     }
 
-    /// Ends the session and begins an empty, anonymous one, which is stored only if something is set.
+    /// Ends the session and begins an empty, anonymous one, which is stored only if something is set. What is gone stays so.
     pub(crate) fn end(&mut self, reason: Reason) {
-        if let Line::Stored(stored) = std::mem::take(&mut self.line) {
-            self.ended.push(Ended { key: stored.key, reason });
-        }
+        self.line = match std::mem::take(&mut self.line) {
+            Line::New => Line::New,
+            Line::Stored(stored) => {
+                self.ended.push(Ended { key: stored.key, reason });
+                Line::New
+            }
+            Line::Gone(key) => Line::Gone(key),
+        };
         self.lines += 1;
         self.forget_changes();
     }
