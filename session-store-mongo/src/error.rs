@@ -29,7 +29,7 @@ impl fmt::Display for MongoCause {
             ErrorKind::Authentication { .. } => f.write_str("the server refused the credentials"),
             ErrorKind::Shutdown => f.write_str("the client has been shut down"),
             _ => match code(&self.0) {
-                Some(code) => RefusedWith(code).fmt(f),
+                Some(code) => write!(f, "the server refused with code {code}"),
                 None => f.write_str("the driver refused"),
             },
         }
@@ -43,11 +43,6 @@ impl fmt::Debug for MongoCause {
 }
 
 impl std::error::Error for MongoCause {}
-
-/// A code that the server gave, without its words.
-#[derive(Debug, thiserror::Error)]
-#[error("the server refused with code {0}")]
-pub(crate) struct RefusedWith(pub(crate) i32);
 
 /// The code of a write that a unique index refused.
 const DUPLICATE_KEY: i32 = 11000;
@@ -70,11 +65,6 @@ pub(crate) fn is_duplicate_key(error: &mongodb::error::Error) -> bool {
     code(error) == Some(DUPLICATE_KEY)
 }
 
-/// Says whether a code that a server gave means an outage.
-pub(crate) fn is_outage_code(code: i32) -> bool {
-    OUTAGES.contains(&code)
-}
-
 fn is_outage(error: &mongodb::error::Error) -> bool {
     match &*error.kind {
         ErrorKind::Io(_)
@@ -84,7 +74,7 @@ fn is_outage(error: &mongodb::error::Error) -> bool {
         | ErrorKind::Shutdown
         // The write may have been made, but the majority has not said so.
         | ErrorKind::Write(WriteFailure::WriteConcernError(_)) => true,
-        _ => error.contains_label(RETRYABLE_WRITE_ERROR) || code(error).is_some_and(is_outage_code),
+        _ => error.contains_label(RETRYABLE_WRITE_ERROR) || code(error).is_some_and(|code| OUTAGES.contains(&code)),
     }
 }
 
@@ -116,6 +106,6 @@ mod tests {
     #[test]
     fn what_is_no_outage_is_the_backends_refusal() {
         assert!(matches!(refusal(mongodb::error::Error::custom("a")), Error::Backend(_)));
-        assert!(is_outage_code(10107) && !is_outage_code(DUPLICATE_KEY));
+        assert!(OUTAGES.contains(&10107) && !OUTAGES.contains(&DUPLICATE_KEY));
     }
 }

@@ -30,7 +30,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// journals, and the primary is read: what was acknowledged survives the loss of any minority, and is seen at once.
 #[derive(Clone)]
 pub struct MongoStore {
-    pub(crate) database: Database,
+    database: Database,
     pub(crate) collection: Collection<Stored>,
     timeout: Duration,
     pub(crate) options: StoreOptions,
