@@ -67,7 +67,7 @@ impl<DB: ServerDatabase> ServerOptions<DB> {
         if self.has_pooler {
             connections = connections.with_literals();
         }
-        connections.within_time(async { Ok(connections.lease().await?.keep()) }).await?;
+        connections.within_time(connections.lease()).await?.keep();
         Ok(SqlStore::with_link(Link::Direct(connections)))
     }
 }

@@ -212,4 +212,20 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_readme_shows_every_schema() {
+        for dialect in [
+            #[cfg(feature = "sqlite")]
+            crate::dialect::SQLITE,
+            #[cfg(feature = "postgres")]
+            crate::dialect::POSTGRES,
+            #[cfg(feature = "mysql")]
+            crate::dialect::MYSQL,
+        ] {
+            for statement in Statements::new(&dialect, &TableName::sessions()).schema {
+                assert!(include_str!("../README.md").contains(&format!("{};\n", statement.sql().as_str())));
+            }
+        }
+    }
 }

@@ -1,0 +1,102 @@
+//! What is done with a store whatever the server is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use session_core::{
+    BoxError, Clock, Data, Error, OwnerId, Record, Revision, Scope, SessionIndex, SessionKey, SystemClock, Timestamp,
+};
+
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+
+pub(crate) fn fresh_table() -> String {
+    format!("servers_{:016x}", Revision::fresh().number())
+}
+
+pub(crate) fn key(name: impl std::fmt::Display) -> SessionKey {
+    SessionKey::parse(&format!("key-{name}")).expect("the test's names make keys")
+}
+
+pub(crate) fn owner(name: &str) -> OwnerId {
+    OwnerId::parse(name).expect("the test's names make owners")
+}
+
+pub(crate) fn record(text: &str) -> Record {
+    let now = SystemClock.now();
+    Record::new(Data::parse(text).expect("the test's text is an object"), now, now.saturating_add(HOUR))
+}
+
+/// Every call once, with texts that a database might take for something else.
+pub(crate) async fn live_a_life<S: SessionIndex>(store: &S) -> Result<(), BoxError> {
+    let texts = [
+        r#"{"a":"\u0000\ud800 \\' \" $$ ? $1 :key {table} %s"}"#.to_owned(),
+        r#"{"'; DROP TABLE sessions; --":"\\'; DROP TABLE sessions; --"}"#.to_owned(),
+        format!(r#"{{"emoji":"🦀 é e\u0301","big":18446744073709551615,"long":"{}"}}"#, "🦀'\\\\".repeat(100_000)),
+    ];
+    for (number, text) in texts.iter().enumerate() {
+        let (first, second) = (key(format!("'{number}\\")), key(format!("\"{number};--")));
+        let ada = owner("Ada \\' \u{1f980} ");
+        let mut wanted =
+            record(text).with_owner(ada.clone()).with_deadline(Timestamp::from_unix_millis(4_102_444_800_123)?);
+        wanted.expires_at = Timestamp::from_unix_millis(4_102_444_800_122)?;
+        let created = store.create(&first, &wanted).await?;
+        assert!(matches!(store.create(&first, &wanted).await, Err(Error::AlreadyExists)));
+        assert_eq!(store.load(&first).await?, Some((wanted.clone(), created)));
+        let updated = store.update(&first, created, &wanted).await?;
+        assert!(matches!(store.update(&first, created, &wanted).await, Err(Error::Conflict)));
+        wanted.expires_at = Timestamp::from_unix_millis(4_102_444_800_123)?;
+        store.touch(&first, wanted.expires_at).await?;
+        let rotated = store.rotate(&first, updated, &second, &wanted).await?;
+        assert_eq!(store.load(&first).await?, None);
+        assert_eq!(store.load(&second).await?, Some((wanted.clone(), rotated)));
+        assert_eq!(store.count(Scope::Owner(&ada)).await?, 1);
+        assert_eq!(store.count(Scope::Owner(&owner("ada \\' \u{1f980} "))).await?, 0);
+        assert_eq!(store.delete_owned(&ada, Some(&second)).await?, 0);
+        assert!(store.delete(&second).await?);
+        assert!(!store.delete(&second).await?);
+    }
+    assert_eq!(store.delete_expired(10).await?, 0);
+    assert_eq!(store.clear().await?, 0);
+    Ok(())
+}
+
+/// Tasks that are in each other's way as much as they can be: a few sessions of one owner, rotated, renewed, swept and ended.
+pub(crate) async fn get_in_each_others_way<S: SessionIndex + 'static>(store: S) -> Result<(), BoxError> {
+    let store = Arc::new(store);
+    let tasks: Vec<_> = (0..8)
+        .map(|task| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                let ada = owner("ada");
+                for step in 0..40 {
+                    let (here, there) = (key((task + step) % 5), key((task * 3 + step) % 5));
+                    let mut record = record("{}").with_owner(ada.clone());
+                    if step % 3 == 0 {
+                        record.expires_at = SystemClock.now().saturating_add(Duration::from_millis(2));
+                    }
+                    let answer = match (task + step) % 6 {
+                        0 => store.create(&here, &record).await.map(drop),
+                        1 => store.delete_expired(3).await.map(drop),
+                        2 => store.delete_owned(&ada, Some(&here)).await.map(drop),
+                        3 => store.touch(&here, SystemClock.now().saturating_add(HOUR)).await,
+                        4 => store.delete(&here).await.map(drop),
+                        _ => match store.load(&here).await {
+                            Ok(Some((_, revision))) => store.rotate(&here, revision, &there, &record).await.map(drop),
+                            other => other.map(drop),
+                        },
+                    };
+                    match answer {
+                        Ok(()) | Err(Error::AlreadyExists | Error::NotFound | Error::Conflict) => {}
+                        Err(error) => panic!("task {task} in step {step}: {error:?}"),
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await?;
+    }
+    store.clear().await?;
+    assert_eq!(store.count(Scope::All).await?, 0);
+    Ok(())
+}
