@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,11 +22,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct SessionId([u8; SessionId::LENGTH]);
+pub struct SessionId(Text);
+
+/// What this library issues is kept in place; a text of 32 URL-safe characters is never `Foreign`.
+#[derive(Clone, PartialEq, Eq)]
+enum Text {
+    Own([u8; SessionId::LENGTH]),
+    Foreign(Arc<str>),
+}
 
 /// The refusal of text that this library cannot have issued as a session id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a session id is 32 characters of A-Z, a-z, 0-9, - and _")]
+#[error("a session id is 32 characters of A-Z, a-z, 0-9, - and _, or a bounded text that another program made")]
 pub struct InvalidId;
 
 /// The operating system gave no randomness; no weaker id is made instead.
@@ -37,6 +45,9 @@ impl SessionId {
     /// The length of an id in characters.
     pub const LENGTH: usize = 32;
 
+    /// The most bytes that an id of another program may have; browsers keep no longer cookie.
+    pub const LONGEST_FOREIGN: usize = 4096;
+
     /// Makes a new id with 192 random bits from the operating system, or fails when that has none.
     pub fn generate() -> Result<Self, RandomnessUnavailable> {
         let mut secret = [0; 24];
@@ -45,20 +56,35 @@ impl SessionId {
         // 24 bytes are 32 characters of base64 without padding, so the slice always fits.
         let written = URL_SAFE_NO_PAD.encode_slice(secret, &mut text);
         debug_assert_eq!(written, Ok(Self::LENGTH));
-        Ok(Self(text))
+        Ok(Self(Text::Own(text)))
     }
 
     /// Parses what a client presents: its length and alphabet are checked before any other work is done.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         let bytes: [u8; Self::LENGTH] = text.as_bytes().try_into().map_err(|_| InvalidId)?;
         let is_url_safe = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if bytes.iter().all(is_url_safe) { Ok(Self(bytes)) } else { Err(InvalidId) }
+        if bytes.iter().all(is_url_safe) { Ok(Self(Text::Own(bytes))) } else { Err(InvalidId) }
+    }
+
+    /// Takes an id that another program made by its own rules: 1 to [`LONGEST_FOREIGN`](Self::LONGEST_FOREIGN) bytes of text.
+    ///
+    /// Such text says nothing about where it comes from, so it is for what carried a valid signature, or came from a
+    /// generator of the application's own.
+    pub fn foreign(text: &str) -> Result<Self, InvalidId> {
+        if let Ok(own) = Self::parse(text) {
+            return Ok(own);
+        }
+        let fits = (1..=Self::LONGEST_FOREIGN).contains(&text.len());
+        if fits { Ok(Self(Text::Foreign(text.into()))) } else { Err(InvalidId) }
     }
 
     /// Returns the secret text. The name is a reminder: it belongs in a cookie and nowhere else.
     pub fn expose(&self) -> &str {
-        // The constructors let only ASCII in.
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        match &self.0 {
+            // The constructors let only ASCII in.
+            Text::Own(bytes) => std::str::from_utf8(bytes).unwrap_or_default(),
+            Text::Foreign(text) => text,
+        }
     }
 }
 
@@ -91,6 +117,18 @@ mod tests {
         }
         let as_long_in_bytes = format!("{}é", &good[2..]);
         assert_eq!(SessionId::parse(&as_long_in_bytes), Err(InvalidId));
+    }
+
+    #[test]
+    fn an_id_of_another_program_is_bounded_text_and_the_same_however_it_was_made() {
+        for good in ["a", "a b/c", "é🦀", &"x".repeat(SessionId::LONGEST_FOREIGN)] {
+            let id = SessionId::foreign(good).expect("it is not empty and not too long");
+            assert_eq!((id.expose(), format!("{id:?}").as_str()), (good, "SessionId(redacted)"));
+        }
+        assert_eq!(SessionId::foreign(""), Err(InvalidId));
+        assert_eq!(SessionId::foreign(&"x".repeat(SessionId::LONGEST_FOREIGN + 1)), Err(InvalidId));
+        let own = SessionId::generate().expect("the test machine has randomness");
+        assert_eq!(SessionId::foreign(own.expose()), Ok(own));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use session_core::{OwnerId, Record, SessionId, SessionKey, Timestamp};
 
 use crate::draft::Draft;
 use crate::events::{self, Reason};
+use crate::express::{Action, Occasion};
 use crate::plan::{Fate, Outcome, Plan};
 use crate::session::Shared;
 use crate::state::{CookieOrder, Ended, Line, Stored};
@@ -27,20 +28,30 @@ impl Session {
     /// sent with the response, unless the response fails.
     pub async fn save(&self) -> Result<(), Error> {
         let _taken = self.0.turn.take().await;
-        match self.0.settle().await? {
-            Fate::Gone => Err(Error::Gone),
-            Fate::Settled => Ok(()),
+        if self.0.settle(Occasion::Save).await? == Fate::Gone {
+            return Err(Error::Gone);
         }
+        let mut state = self.0.state();
+        let values = state.stored().map(|stored| stored.record.data.clone());
+        if let Some((ledger, values)) = state.ledger.as_mut().zip(values) {
+            ledger.note_saved(values);
+        }
+        Ok(())
     }
 
     /// Loads the session again, and makes the changes of this request that are not stored yet on what it finds.
     ///
-    /// [`Error::Gone`] says that it was ended by another request. For a session that is not stored it does nothing.
+    /// [`Error::Gone`] says that it was ended by another request. For a session that is not stored it does nothing. Under the rules
+    /// of [Express](crate::express) the changes are dropped, and a session that is not stored is [`Error::Gone`] too.
     pub async fn reload(&self) -> Result<(), Error> {
         let _taken = self.0.turn.take().await;
-        let mut plan = Plan::of(&self.0.state());
-        let Line::Stored(stored) = &plan.line else { return Ok(()) };
+        let mut plan = Plan::of(&self.0.state(), &self.0.config, Occasion::Save);
+        let is_express = plan.express.is_some();
+        let Line::Stored(stored) = &plan.line else { return if is_express { Err(Error::Gone) } else { Ok(()) } };
         let key = stored.key.clone();
+        if is_express {
+            plan.log.forget(plan.log.last());
+        }
         if self.0.reload(&mut plan).await? {
             self.0.refresh(&plan);
             Ok(())
@@ -54,7 +65,10 @@ impl Session {
     pub(crate) async fn commit(&self) -> Result<ResponseHeaders, Error> {
         let shared = &self.0;
         let _taken = shared.turn.take().await;
-        let settled = shared.settle().await;
+        if let Some(express) = shared.config.as_express() {
+            shared.state().fulfil_unset(express);
+        }
+        let settled = shared.settle(Occasion::End).await;
         let mut state = shared.state();
         state.head_sent = true;
         if let Err(error) = settled {
@@ -66,19 +80,27 @@ impl Session {
             return Err(error);
         }
         let order = std::mem::take(&mut state.cookie);
+        let cookie = match state.ledger.as_ref().zip(shared.config.as_express()) {
+            None => shared.set_cookie(&order),
+            Some((ledger, express)) => {
+                state.stored().filter(|_| ledger.sets_cookie(&state, express)).and_then(|stored| {
+                    ledger.cookie.issue(&express.name, &stored.id, &express.secrets, shared.config.now())
+                })
+            }
+        };
         drop(state);
-        Ok(ResponseHeaders::of_session(shared.config.clone(), shared.set_cookie(&order)))
+        Ok(ResponseHeaders::of_session(shared.config.clone(), cookie))
     }
 }
 
 impl Shared {
     /// Makes the store agree with the state. Only who has the turn may call it.
-    async fn settle(&self) -> Result<Fate, Error> {
+    async fn settle(&self, occasion: Occasion) -> Result<Fate, Error> {
         self.delete_ended().await?;
-        if let Some(fate) = self.nothing_to_do() {
+        if let Some(fate) = self.nothing_to_do(occasion) {
             return Ok(fate);
         }
-        let mut plan = Plan::of(&self.state());
+        let mut plan = Plan::of(&self.state(), &self.config, occasion);
         let mut conflicts = 0;
         for _ in 0..ATTEMPTS {
             let refusal = match self.attempt(&mut plan).await {
@@ -115,8 +137,20 @@ impl Shared {
     }
 
     /// Returns quickly, and copies nothing, when there is nothing to write and no touch is due.
-    fn nothing_to_do(&self) -> Option<Fate> {
-        let state = self.state();
+    fn nothing_to_do(&self, occasion: Occasion) -> Option<Fate> {
+        let mut state = self.state();
+        if let Some((ledger, express)) = state.ledger.as_ref().zip(self.config.as_express()) {
+            let is_gone = matches!(state.line, Line::Gone(_));
+            let is_quiet = ledger.action(&state, express, occasion) == Action::Nothing;
+            if is_quiet && !is_gone {
+                state.forget_wishes();
+            }
+            return (is_quiet && !(is_gone && state.has_changes())).then_some(if is_gone {
+                Fate::Gone
+            } else {
+                Fate::Settled
+            });
+        }
         if state.has_changes() || state.wishes.touch {
             return None;
         }
@@ -169,11 +203,11 @@ impl Shared {
         let is_changed = plan.draft.is_changed();
         let mut record = stored.record.clone();
         record.owner = owner.or(record.owner.as_ref()).cloned();
-        record.expires_at = self.config.expiry.expires_at(now, record.deadline);
+        record.expires_at = plan.expires_at(&self.config.expiry, now, record.deadline);
         if is_changed {
             record.data = plan.draft.to_data();
         }
-        if is_changed && record.owner.is_none() && plan.draft.is_empty() {
+        if plan.express.is_none() && is_changed && record.owner.is_none() && plan.draft.is_empty() {
             // A delete has no revision and would take a concurrent change with it; a write that has expired already has one.
             record.expires_at = Timestamp::MIN;
             self.config.remember_departed(&stored.key);
@@ -185,14 +219,18 @@ impl Shared {
         if plan.wishes.rotate {
             let (id, key) = self.new_id(plan)?;
             self.config.remember_departed(&stored.key);
-            let revision = store.rotate(&stored.key, stored.revision, &key, &record).await?;
+            let revision = store.rotate(&stored.key, stored.revision, &key, &plan.to_stored(&record, now)).await?;
             events::rotated(&stored.key, &key);
             let order = CookieOrder::Issue(id.clone(), record.expires_at);
             return Ok(Outcome::Stored(Stored { id, key, record, revision }, order));
         }
-        let revision = if is_changed {
-            store.update(&stored.key, stored.revision, &record).await?
-        } else if self.is_touch_due(stored, now, plan.wishes.touch) {
+        let (is_write, is_touch) = match plan.action() {
+            None => (is_changed, self.is_touch_due(stored, now, plan.wishes.touch)),
+            Some(action) => (action == Action::Write, action == Action::Touch),
+        };
+        let revision = if is_write {
+            store.update(&stored.key, stored.revision, &plan.to_stored(&record, now)).await?
+        } else if is_touch {
             store.touch(&stored.key, record.expires_at).await?;
             stored.revision
         } else {
@@ -205,15 +243,15 @@ impl Shared {
     /// Stores a new session, unless nothing was put into it (S15).
     async fn create(&self, plan: &Plan, now: Timestamp) -> Result<Outcome, Error> {
         let owner: Option<&OwnerId> = plan.wishes.owner.as_ref();
-        if owner.is_none() && plan.draft.is_empty() {
+        if plan.action().map_or(owner.is_none() && plan.draft.is_empty(), |action| action != Action::Write) {
             return Ok(Outcome::Nothing);
         }
         let (id, key) = self.new_id(plan)?;
         let deadline = self.config.expiry.deadline(now);
-        let mut record = Record::new(plan.draft.to_data(), now, self.config.expiry.expires_at(now, deadline));
+        let mut record = Record::new(plan.draft.to_data(), now, plan.expires_at(&self.config.expiry, now, deadline));
         record.deadline = deadline;
         record.owner = owner.cloned();
-        let revision = self.config.store.create(&key, &record).await?;
+        let revision = self.config.store.create(&key, &plan.to_stored(&record, now)).await?;
         events::created(&key);
         let order = CookieOrder::Issue(id.clone(), record.expires_at);
         Ok(Outcome::Stored(Stored { id, key, record, revision }, order))
@@ -223,7 +261,7 @@ impl Shared {
         if plan.head_sent {
             return Err(Error::HeadSent);
         }
-        let id = SessionId::generate()?;
+        let id = self.config.new_id()?;
         let key = self.config.key_of(&id);
         Ok((id, key))
     }
@@ -237,7 +275,8 @@ impl Shared {
     /// Loads what is stored now and makes the changes of the plan on it; `false` if the session is gone.
     async fn reload(&self, plan: &mut Plan) -> Result<bool, Error> {
         let Line::Stored(stored) = &mut plan.line else { return Ok(false) };
-        let Some((record, revision)) = self.config.store.load(&stored.key).await? else { return Ok(false) };
+        let Some((mut record, revision)) = self.config.store.load(&stored.key).await? else { return Ok(false) };
+        plan.reloaded_cookie = self.config.take_in(&mut record);
         let mut draft = Draft::new(record.data.clone());
         plan.log.replay(0, &mut draft)?;
         *stored = Stored { record, revision, ..stored.clone() };

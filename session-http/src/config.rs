@@ -4,11 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_core::{Clock, Expiry, SessionId, SessionKey, SessionStore, SystemClock, Timestamp};
+use session_core::{BoxError, Clock, Expiry, Record, SessionId, SessionKey, SessionStore, SystemClock, Timestamp};
 
 use crate::departed::Departed;
+use crate::express::{Cookie, Express};
 use crate::presented::{Presented, find};
-use crate::{CookieFormat, CookiePolicy, Secrets, SignedId, events};
+use crate::{CookieFormat, CookiePolicy, Error, InvalidCookie, Secrets, SignedId, events};
+
+/// Makes the id of a session.
+type NewId = dyn Fn() -> Result<SessionId, BoxError> + Send + Sync;
 
 /// The store, the secrets and the policies that all sessions of an application share.
 #[derive(Clone)]
@@ -21,6 +25,8 @@ pub struct SessionConfig {
     format: Arc<dyn CookieFormat>,
     namespace: Arc<str>,
     touch_throttle: Option<Duration>,
+    express: Option<Arc<Express>>,
+    new_id: Option<Arc<NewId>>,
     /// Shared by the clones of the configuration.
     departed: Arc<Departed>,
 }
@@ -40,8 +46,24 @@ impl SessionConfig {
             format: Arc::new(SignedId),
             namespace: "session".into(),
             touch_throttle: None,
+            express: None,
+            new_id: None,
             departed: Arc::default(),
         }
+    }
+
+    /// Takes the store and options of express-session, and decides and writes as that does; see [`express`](crate::express).
+    ///
+    /// The policy of the cookie and its format come from the options, those of this configuration are not looked at. Without a
+    /// maximum age in the options, sessions end when they were not used for 24 hours.
+    pub fn express(store: Arc<dyn SessionStore>, options: Express) -> Result<Self, InvalidCookie> {
+        options.check()?;
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        let mut config = Self::new(store, options.secrets.clone());
+        // A day is more than a millisecond, so the default never takes its place.
+        config.expiry = Expiry::idle(DAY).unwrap_or_default();
+        config.express = Some(Arc::new(options));
+        Ok(config)
     }
 
     /// Sets the cookie's name and flags; [`CookiePolicy::default`] otherwise.
@@ -89,6 +111,39 @@ impl SessionConfig {
     pub fn with_cookie_format(mut self, format: impl CookieFormat + 'static) -> Self {
         self.format = Arc::new(format);
         self
+    }
+
+    /// Sets what makes the ids (`genid`); 192 random bits from the operating system otherwise.
+    ///
+    /// Whoever can guess an id has the session: anything with less than 128 random bits is a hole. An id that is in use already
+    /// is asked for again, up to a hundred times. When it fails, so does the request, with a 503.
+    #[must_use]
+    pub fn with_new_id(mut self, new_id: impl Fn() -> Result<SessionId, BoxError> + Send + Sync + 'static) -> Self {
+        self.new_id = Some(Arc::new(new_id));
+        self
+    }
+
+    pub(crate) fn new_id(&self) -> Result<SessionId, Error> {
+        match &self.new_id {
+            None => Ok(SessionId::generate()?),
+            Some(new_id) => new_id().map_err(Error::NewId),
+        }
+    }
+
+    pub(crate) fn as_express(&self) -> Option<&Express> {
+        self.express.as_deref()
+    }
+
+    pub(crate) fn cookie_name(&self) -> &str {
+        self.express.as_ref().map_or(self.cookie.name(), |express| &express.name)
+    }
+
+    /// Takes out of a loaded record what is not the application's: the cookie that Express keeps with the values.
+    pub(crate) fn take_in(&self, record: &mut Record) -> Option<Cookie> {
+        self.express.as_ref()?;
+        let cookie = Cookie::from_json(record.data.raw(Cookie::NAME)?);
+        record.data = record.data.with_changes(&[(Cookie::NAME, None)]);
+        cookie
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -151,6 +206,7 @@ impl fmt::Debug for SessionConfig {
             .field("format", &self.format)
             .field("namespace", &self.namespace)
             .field("touch_throttle", &self.touch_throttle())
+            .field("express", &self.express)
             .finish_non_exhaustive()
     }
 }

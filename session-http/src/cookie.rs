@@ -1,5 +1,6 @@
 //! The cookie: its name, its flags, and which of them go together.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -15,6 +16,20 @@ pub enum SameSite {
     Strict,
     /// Always. Only with `Secure`, and the application has to defend itself against forged requests.
     None,
+}
+
+impl FromStr for SameSite {
+    type Err = InvalidCookie;
+
+    /// Reads `strict`, `lax` and `none`, in any case.
+    fn from_str(text: &str) -> Result<Self, InvalidCookie> {
+        match text.to_ascii_lowercase().as_str() {
+            "strict" => Ok(Self::Strict),
+            "lax" => Ok(Self::Lax),
+            "none" => Ok(Self::None),
+            _ => Err(InvalidCookie::SameSite),
+        }
+    }
 }
 
 /// The session's cookie: a combination of name and flags that was checked when it was built.
@@ -76,6 +91,12 @@ pub enum InvalidCookie {
     /// A name with `__Secure-` without `Secure`.
     #[error("a name that begins with __Secure- needs Secure")]
     SecurePrefix,
+    /// A word that is no `SameSite`.
+    #[error("SameSite is strict, lax or none")]
+    SameSite,
+    /// A word that is no `Priority`.
+    #[error("a cookie's priority is low, medium or high")]
+    Priority,
     /// A `Max-Age` of less than a second or more than 400 days.
     #[error("a cookie's maximum age is between one second and 400 days")]
     MaxAge,
@@ -157,7 +178,7 @@ impl CookiePolicy {
 }
 
 /// `None` cannot happen: names, paths and domains are checked, and a format writes a cookie's characters.
-fn secret_header(text: &str) -> Option<HeaderValue> {
+pub(crate) fn secret_header(text: &str) -> Option<HeaderValue> {
     let mut header = HeaderValue::from_str(text).ok()?;
     // Keeps the value out of `Debug` and out of the tables of HTTP/2's header compression.
     header.set_sensitive(true);
@@ -241,7 +262,7 @@ impl CookiePolicyBuilder {
 }
 
 /// The characters of a token in RFC 9110, which is what RFC 6265 asks of a name.
-fn is_token(byte: u8) -> bool {
+pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 

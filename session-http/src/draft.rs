@@ -61,6 +61,11 @@ impl Draft {
         if self.cleared { !self.base.is_empty() || !self.is_empty() } else { self.edits.iter().any(differs) }
     }
 
+    /// Returns the data as it is now: that which is stored if nothing would change.
+    pub(crate) fn current(&self) -> Data {
+        if self.is_changed() { self.to_data() } else { self.base.clone() }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         if self.edits.iter().any(|(_, value)| value.is_some()) {
             return false;

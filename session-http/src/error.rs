@@ -22,6 +22,12 @@ pub enum Error {
     /// The change needs a new cookie, and the response head has already been sent.
     #[error("the response has been sent, so the session's cookie cannot change any more")]
     HeadSent,
+    /// The name is not the application's: under the rules of Express, `cookie`.
+    #[error("the name belongs to the session itself")]
+    ReservedName,
+    /// The path of the request is not one that the session's cookie is sent to.
+    #[error("there is no session on this path")]
+    OutsidePath,
     /// A value is stored under this name, and it is of another type.
     #[error("a session value cannot be read as {expected}")]
     UnreadableValue {
@@ -34,6 +40,9 @@ pub enum Error {
         /// The Rust type that was given.
         given: &'static str,
     },
+    /// The application's own generator gave no id.
+    #[error("no session id was given")]
+    NewId(#[source] session_core::BoxError),
     /// No new id could be made.
     #[error("no session id could be made")]
     Randomness(#[from] RandomnessUnavailable),
@@ -51,9 +60,11 @@ impl Error {
             Self::Store(session_core::Error::TooLarge { .. })
             | Self::Gone
             | Self::HeadSent
+            | Self::OutsidePath
+            | Self::ReservedName
             | Self::UnreadableValue { .. }
             | Self::UnwritableValue { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Store(_) | Self::Contention | Self::Randomness(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::Contention | Self::Randomness(_) | Self::NewId(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 

@@ -16,6 +16,7 @@ pub(crate) enum Reason {
     Regenerated,
     AnotherUser,
     Emptied,
+    Unset,
 }
 
 impl fmt::Display for Reason {
@@ -25,6 +26,7 @@ impl fmt::Display for Reason {
             Self::Regenerated => "regenerated",
             Self::AnotherUser => "another user logged in",
             Self::Emptied => "emptied",
+            Self::Unset => "unset",
         })
     }
 }

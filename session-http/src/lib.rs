@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod arrival;
 mod changes;
 mod commit;
 mod config;
@@ -8,6 +9,7 @@ mod departed;
 mod draft;
 mod error;
 mod events;
+pub mod express;
 mod format;
 mod plan;
 mod presented;
@@ -18,6 +20,7 @@ mod slot;
 mod state;
 mod turn;
 
+pub use arrival::SecureConnection;
 pub use config::SessionConfig;
 pub use cookie::{CookiePolicy, CookiePolicyBuilder, InvalidCookie, SameSite};
 pub use error::Error;

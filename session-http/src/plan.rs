@@ -1,13 +1,14 @@
 //! What a commit works on, and how its outcome gets back into the state.
 
-use session_core::{Data, SessionKey};
+use session_core::{Data, Expiry, Record, SessionKey, Timestamp};
 
-use crate::Error;
 use crate::changes::ChangeLog;
 use crate::draft::Draft;
 use crate::events::{self, Reason};
+use crate::express::{Action, Cookie, Occasion};
 use crate::session::Shared;
 use crate::state::{CookieOrder, Ended, Line, State, Stored, Wishes};
+use crate::{Error, SessionConfig};
 
 /// The state at the beginning of a commit, then what the store says. The handler may go on writing to the state meanwhile.
 pub(crate) struct Plan {
@@ -17,6 +18,10 @@ pub(crate) struct Plan {
     pub(crate) log: ChangeLog,
     pub(crate) wishes: Wishes,
     pub(crate) head_sent: bool,
+    /// Under the rules of Express: what is due, and the cookie that is kept with the values.
+    pub(crate) express: Option<(Action, Cookie)>,
+    /// The cookie that was stored with what was loaded again.
+    pub(crate) reloaded_cookie: Option<Cookie>,
 }
 
 /// What one attempt did to the store.
@@ -36,8 +41,11 @@ pub(crate) enum Fate {
 }
 
 impl Plan {
-    pub(crate) fn of(state: &State) -> Self {
+    pub(crate) fn of(state: &State, config: &SessionConfig, occasion: Occasion) -> Self {
+        let rules = state.ledger.as_ref().zip(config.as_express());
         Self {
+            express: rules.map(|(ledger, express)| (ledger.action(state, express, occasion), ledger.cookie.clone())),
+            reloaded_cookie: None,
             line: state.line.clone(),
             lines: state.lines,
             draft: state.draft.clone(),
@@ -52,6 +60,27 @@ impl Plan {
         self.line = Line::New;
         self.draft = Draft::default();
         self.log.replay(0, &mut self.draft)
+    }
+
+    /// Returns what is due under the rules of Express.
+    pub(crate) fn action(&self) -> Option<Action> {
+        self.express.as_ref().map(|(action, _)| *action)
+    }
+
+    /// Returns when a session that is used now ends.
+    pub(crate) fn expires_at(&self, policy: &Expiry, now: Timestamp, deadline: Option<Timestamp>) -> Timestamp {
+        let of_cookie = self.express.as_ref().and_then(|(_, cookie)| cookie.expires(now));
+        let end = of_cookie.unwrap_or_else(|| policy.expires_at(now, deadline));
+        deadline.map_or(end, |deadline| end.min(deadline))
+    }
+
+    /// Returns the record as it is stored: under the rules of Express, with the cookie.
+    pub(crate) fn to_stored(&self, record: &Record, now: Timestamp) -> Record {
+        let mut stored = record.clone();
+        if let Some((_, cookie)) = &self.express {
+            stored.data = cookie.with_values(&record.data, now);
+        }
+        stored
     }
 
     fn has_changes(&self) -> bool {
@@ -100,7 +129,13 @@ impl Shared {
 
     /// Takes what was loaded again into the state; nothing was written.
     pub(crate) fn refresh(&self, plan: &Plan) {
-        self.rebase(plan, plan.log.last(), plan.draft.clone(), |state| state.line = plan.line.clone());
+        self.rebase(plan, plan.log.last(), plan.draft.clone(), |state| {
+            state.line = plan.line.clone();
+            if let Some(ledger) = &mut state.ledger {
+                state.log.forget(plan.log.last());
+                ledger.restore(plan.reloaded_cookie.clone());
+            }
+        });
     }
 
     /// Puts the changes that came after `replayed` on the draft, and installs it when there are no more.

@@ -34,7 +34,7 @@ impl ResponseHeaders {
             headers.append(header::VARY, HeaderValue::from_static("Cookie"));
         }
         if let Some(cookie) = self.set_cookie {
-            remove_cookies_named(headers, self.config.cookie.name());
+            remove_cookies_named(headers, self.config.cookie_name());
             headers.append(header::SET_COOKIE, cookie);
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }

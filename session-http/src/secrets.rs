@@ -44,6 +44,14 @@ impl Secrets {
         if keyed.is_empty() { Err(InvalidSecrets::Missing) } else { Ok(Self(keyed)) }
     }
 
+    /// Takes secrets of every length but zero, as Express does.
+    pub(crate) fn of_any_length<S: AsRef<[u8]>>(secrets: impl IntoIterator<Item = S>) -> Result<Self, InvalidSecrets> {
+        let key =
+            |secret: S| if secret.as_ref().is_empty() { Err(InvalidSecrets::TooShort) } else { hmac(secret.as_ref()) };
+        let keyed: Vec<_> = secrets.into_iter().map(key).collect::<Result<_, _>>()?;
+        if keyed.is_empty() { Err(InvalidSecrets::Missing) } else { Ok(Self(keyed)) }
+    }
+
     /// Makes one secret from the system's randomness, for tests and development.
     ///
     /// Nobody else knows it: every session ends when the process does, and two processes do not accept each other's cookies.
@@ -69,6 +77,10 @@ fn keyed(secret: &[u8]) -> Result<Hmac<Sha256>, InvalidSecrets> {
     if secret.len() < Secrets::MIN_LENGTH {
         return Err(InvalidSecrets::TooShort);
     }
+    hmac(secret)
+}
+
+fn hmac(secret: &[u8]) -> Result<Hmac<Sha256>, InvalidSecrets> {
     // HMAC takes keys of every length.
     Hmac::new_from_slice(secret).map_err(|_| InvalidSecrets::TooShort)
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,7 +10,7 @@ use serde_json::value::RawValue;
 use session_core::{OwnerId, SessionKey, Timestamp};
 
 use crate::changes::{Change, Modify};
-use crate::draft::{read, text, write};
+use crate::draft::{Draft, read, text, write};
 use crate::events::{self, Reason};
 use crate::state::{Line, State};
 use crate::turn::Turn;
@@ -47,6 +48,7 @@ impl Session {
     pub fn set<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), Error> {
         let value = write(value)?;
         let mut state = self.0.state();
+        state.check_name(name)?;
         if text(state.draft.find(name).raw(name)) != Some(value.get()) {
             state.put(name, Some(value));
         }
@@ -93,6 +95,7 @@ impl Session {
         T: Default + Serialize + DeserializeOwned,
         F: Fn(&mut T) + Send + Sync + 'static,
     {
+        self.0.state().check_name(name)?;
         let modify: Arc<Modify> = Arc::new(move |value: Option<&RawValue>| {
             let mut value: T = value.map(read).transpose()?.unwrap_or_default();
             let before = write(&value)?;
@@ -170,7 +173,11 @@ impl Session {
 
     /// Gives the session a new id and keeps all else, for a change of privileges that is not a login.
     pub fn rotate(&self) {
-        self.0.state().wish(|wishes| wishes.rotate = true);
+        let mut state = self.0.state();
+        if state.stored().is_some() {
+            state.replace();
+        }
+        state.wish(|wishes| wishes.rotate = true);
     }
 
     /// Ends the session and begins an empty, anonymous one under a new id, which is stored if something is set.
@@ -183,6 +190,31 @@ impl Session {
     /// If the store cannot do it, the response is a 503 (S13). What is set afterwards goes into a new, anonymous session.
     pub fn logout(&self) {
         self.0.state().end(Reason::Logout);
+    }
+
+    /// Sets how long this session, and its cookie, live without use: `None` for a cookie that the browser forgets when it closes.
+    ///
+    /// Only under the rules of [Express](crate::express), where it is `req.session.cookie.maxAge`: it is stored with the session when
+    /// that is written, so with `resave: false` it is lost unless a value changes too. Elsewhere it does nothing.
+    pub fn set_max_age(&self, max_age: Option<Duration>) {
+        if let Some(ledger) = &mut self.0.state().ledger {
+            ledger.cookie.original_max_age = max_age.map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Drops what this request did to its session, but for what was saved.
+    ///
+    /// Under the rules of [Express](crate::express) it is `req.session = null`: nothing that is set afterwards is stored either, and
+    /// the stored session is not even touched, or it is deleted, as the options say.
+    pub fn unset(&self) {
+        let mut state = self.0.state();
+        state.forget_changes();
+        if let Some(data) = state.stored().map(|stored| stored.record.data.clone()) {
+            state.draft = Draft::new(data);
+        }
+        if let Some(ledger) = &mut state.ledger {
+            ledger.unset();
+        }
     }
 
     /// Extends the session at the end of the request, however recently it was extended.

@@ -5,8 +5,11 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use http::HeaderMap;
+use http::{Extensions, HeaderMap, Request};
+use session_core::SessionKey;
 
+use crate::arrival::{Arrival, Presented};
+use crate::express::Ledger;
 use crate::session::Shared;
 use crate::state::{State, Stored};
 use crate::turn::Turn;
@@ -20,6 +23,7 @@ pub struct SessionSlot(Arc<Slot>);
 
 struct Slot {
     config: Arc<SessionConfig>,
+    arrival: Arrival,
     turn: Turn,
     opened: Mutex<Opened>,
 }
@@ -29,6 +33,8 @@ struct Opened {
     session: Option<Session>,
     /// The response has been sent.
     closed: bool,
+    /// The store failed, and who asked has been told.
+    has_failed: bool,
 }
 
 /// The future of [`SessionSlot::commit`]. It allocates nothing for a request that did not open its session.
@@ -41,9 +47,25 @@ enum Step {
 }
 
 impl SessionSlot {
-    /// Makes the place for one request.
+    /// Makes the place for a request of which nothing but its headers is known. Under the rules of [Express](crate::express) a
+    /// session that nobody opens is then not touched, and every path has one: use [`for_request`](SessionSlot::for_request).
     pub fn new(config: Arc<SessionConfig>) -> Self {
-        Self(Arc::new(Slot { config, turn: Turn::default(), opened: Mutex::default() }))
+        Self::with_arrival(config, Arrival::Lazy)
+    }
+
+    /// Makes the place for one request, before it is handed on.
+    pub fn for_request<B>(config: Arc<SessionConfig>, request: &Request<B>) -> Self {
+        let arrival = Arrival::of(&config, request);
+        Self::with_arrival(config, arrival)
+    }
+
+    fn with_arrival(config: Arc<SessionConfig>, arrival: Arrival) -> Self {
+        Self(Arc::new(Slot { config, arrival, turn: Turn::default(), opened: Mutex::default() }))
+    }
+
+    /// Says whether the request's path has no session under this configuration, so that another layer's may stay in place.
+    pub fn is_outside_path(&self) -> bool {
+        matches!(self.0.arrival, Arrival::Outside)
     }
 
     /// Opens the session that the request's headers present; again, it gives the same one without loading.
@@ -62,7 +84,12 @@ impl SessionSlot {
         if let Some(session) = self.session() {
             return Ok(session);
         }
-        let mut state = self.load(headers).await.inspect_err(events::load_failed)?;
+        if self.is_outside_path() {
+            return Err(Error::OutsidePath);
+        }
+        let loaded = self.load(headers).await.inspect_err(events::load_failed);
+        self.0.opened().has_failed = loaded.is_err();
+        let mut state = loaded?;
         let mut opened = self.0.opened();
         state.head_sent = opened.closed;
         Ok(opened.session.insert(Session(Arc::new(Shared::new(self.0.config.clone(), state)))).clone())
@@ -81,6 +108,10 @@ impl SessionSlot {
     pub fn commit(&self) -> Committing {
         let session = {
             let mut opened = self.0.opened();
+            if let (None, false, Arrival::Express(_)) = (&opened.session, opened.has_failed, &self.0.arrival) {
+                drop(opened);
+                return Committing(Step::Commit(Box::pin(self.clone().open_and_commit())));
+            }
             opened.closed = true;
             opened.session.clone()
         };
@@ -90,18 +121,45 @@ impl SessionSlot {
         })
     }
 
+    /// Express loads every session, and touches or saves it though nobody asked for it.
+    async fn open_and_commit(self) -> Result<ResponseHeaders, Error> {
+        // The cookie was read when the request arrived.
+        let session = self.open(&HeaderMap::new()).await?;
+        self.0.opened().closed = true;
+        session.commit().await
+    }
+
     async fn load(&self, headers: &HeaderMap) -> Result<State, Error> {
         let config = &self.0.config;
+        if let Some(express) = config.as_express() {
+            let presented = match &self.0.arrival {
+                Arrival::Express(presented) => presented.clone(),
+                Arrival::Lazy | Arrival::Outside => Presented::of(express, headers, &Extensions::new()),
+            };
+            let mut ledger = Ledger::generated(express, presented.id.clone(), presented.is_secure, config.now());
+            let Some(id) = presented.id else { return Ok(State { ledger: Some(ledger.into()), ..State::default() }) };
+            let key = config.key_of(&id);
+            let state = if let Some((mut record, revision)) = config.store.load(&key).await? {
+                let cookie = config.take_in(&mut record);
+                ledger = ledger.loaded(express, record.data.clone(), cookie);
+                State::loaded(Stored { id, key, record, revision })
+            } else {
+                self.not_found(key)
+            };
+            return Ok(State { ledger: Some(ledger.into()), ..state });
+        }
         let Some(id) = config.read_cookie(headers) else { return Ok(State::default()) };
         let key = config.key_of(&id);
         match config.store.load(&key).await? {
             Some((record, revision)) => Ok(State::loaded(Stored { id, key, record, revision })),
-            // The id is not adopted (S3), and the cookie stays: a login elsewhere may have replaced it already.
-            None => {
-                events::unknown_id(&key);
-                Ok(if config.is_departed(&key) { State::gone(key) } else { State::default() })
-            }
+            None => Ok(self.not_found(key)),
         }
+    }
+
+    /// The id is not adopted (S3), and the cookie stays: a login elsewhere may have replaced it already.
+    fn not_found(&self, key: SessionKey) -> State {
+        events::unknown_id(&key);
+        if self.0.config.is_departed(&key) { State::gone(key) } else { State::default() }
     }
 }
 

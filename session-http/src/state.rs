@@ -5,9 +5,11 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use session_core::{OwnerId, Record, Revision, SessionId, SessionKey, Timestamp};
 
+use crate::Error;
 use crate::changes::{Change, ChangeLog};
 use crate::draft::Draft;
 use crate::events::Reason;
+use crate::express::{Cookie, Express, Ledger, Unset};
 
 /// A stored session, as it was last seen.
 #[derive(Clone)]
@@ -69,6 +71,8 @@ pub(crate) struct State {
     pub(crate) wishes: Wishes,
     pub(crate) cookie: CookieOrder,
     pub(crate) head_sent: bool,
+    /// What the rules of Express need to know; `None` under the native ones.
+    pub(crate) ledger: Option<Box<Ledger>>,
 }
 
 impl State {
@@ -94,6 +98,18 @@ impl State {
         self.wishes.owner.as_ref().or_else(|| self.stored()?.record.owner.as_ref())
     }
 
+    /// Hands a session that was unset over to be deleted, if the options say so.
+    pub(crate) fn fulfil_unset(&mut self, express: &Express) {
+        if express.unset == Unset::Destroy && self.ledger.as_ref().is_some_and(|ledger| ledger.is_unset()) {
+            self.end(Reason::Unset);
+        }
+    }
+
+    /// Refuses a name that is not the application's.
+    pub(crate) fn check_name(&self, name: &str) -> Result<(), Error> {
+        if self.ledger.is_some() && name == Cookie::NAME { Err(Error::ReservedName) } else { Ok(()) }
+    }
+
     /// Sets (`Some`) or removes a value.
     pub(crate) fn put(&mut self, name: &str, value: Option<Arc<RawValue>>) {
         let name: Arc<str> = name.into();
@@ -114,10 +130,18 @@ impl State {
         if let Line::Gone(_) = self.line {
             self.line = Line::New;
         }
+        self.replace();
         self.wish(|wishes| {
             wishes.owner = Some(owner);
             wishes.rotate = true;
         });
+    }
+
+    /// Notes that the session gets another id.
+    pub(crate) fn replace(&mut self) {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.replace();
+        }
     }
 
     /// Decides what the browser will be told, after what it would have been told so far.
@@ -139,12 +163,20 @@ impl State {
             }
             Line::Gone(key) => Line::Gone(key),
         };
+        if let Some(ledger) = &mut self.ledger {
+            ledger.end(reason);
+        }
         self.lines += 1;
         self.forget_changes();
     }
 
     pub(crate) fn forget_changes(&mut self) {
         self.draft = Draft::default();
+        self.forget_wishes();
+    }
+
+    /// Forgets what is not going to be stored, and shows the handler what it wrote all the same.
+    pub(crate) fn forget_wishes(&mut self) {
         self.log.forget(self.log.last());
         self.wishes = Wishes { asked: self.wishes.asked, ..Wishes::default() };
     }

@@ -9,7 +9,9 @@ mod rejection;
 mod service;
 mod session;
 
-pub use session_http::{CookiePolicy, Error, InvalidCookie, InvalidSecrets, SameSite, Secrets, SessionConfig};
+pub use session_http::{
+    CookiePolicy, Error, InvalidCookie, InvalidSecrets, SameSite, Secrets, SecureConnection, SessionConfig, express,
+};
 
 pub use layer::SessionLayer;
 pub use rejection::Rejection;

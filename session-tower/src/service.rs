@@ -40,8 +40,11 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let slot = SessionSlot::new(self.config.clone());
-        request.extensions_mut().insert(slot.clone());
+        let slot = SessionSlot::for_request(self.config.clone(), &request);
+        // On a path that is not this layer's, the session of a layer around it stays.
+        if !slot.is_outside_path() || request.extensions().get::<SessionSlot>().is_none() {
+            request.extensions_mut().insert(slot.clone());
+        }
         ResponseFuture { slot, commit: None, inner: self.inner.call(request) }
     }
 }

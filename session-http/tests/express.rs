@@ -1,0 +1,232 @@
+//! The rules of Express beside the recorded rows: several requests, what is kept with a session, HTTPS, paths and outages.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response, header};
+use session_core::{Scope, SessionIndex, SessionStore};
+use session_http::express::{Express, ExpressCookie, Proxy, SecurePolicy};
+use session_http::{Error, SecureConnection, Session, SessionConfig, SessionSlot};
+use support::{App, owner};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn lean() -> Express {
+    Express::new(["keyboard cat"]).expect("it is not empty").without_resave().without_save_uninitialized()
+}
+
+/// One application under the rules of Express, and what one browser keeps.
+struct Site {
+    app: App,
+    config: Arc<SessionConfig>,
+    cookie: Option<String>,
+}
+
+impl Site {
+    fn new(express: Express) -> Self {
+        let app = App::new();
+        let config = SessionConfig::express(app.store.clone(), express).expect("the options build");
+        let config = Arc::new(config.with_clock(app.clock.clone()));
+        Self { app, config, cookie: None }
+    }
+
+    fn request(&self, path: &str) -> Request<()> {
+        let request = Request::builder().uri(path).header(header::COOKIE, self.cookie.as_deref().unwrap_or("a=1"));
+        request.body(()).expect("the test's request is valid")
+    }
+
+    fn slot(&self) -> SessionSlot {
+        SessionSlot::for_request(self.config.clone(), &self.request("/"))
+    }
+
+    /// Ends a request, keeps its cookie, and returns the whole line.
+    async fn finish(&mut self, slot: &SessionSlot) -> Option<String> {
+        let mut response = Response::new(());
+        slot.commit().await.expect("the store works").apply(response.headers_mut());
+        let line = response.headers().get(header::SET_COOKIE)?.to_str().expect("it is text").to_owned();
+        self.cookie = line.split(';').next().map(Into::into);
+        Some(line)
+    }
+
+    async fn visit(&mut self, handler: impl AsyncFnOnce(&Session)) -> Option<String> {
+        let slot = self.slot();
+        handler(&open(&slot).await).await;
+        self.finish(&slot).await
+    }
+
+    async fn live(&self) -> u64 {
+        self.app.store.inner.count(Scope::All).await.expect("the memory store counts")
+    }
+}
+
+async fn open(slot: &SessionSlot) -> Session {
+    slot.open(&http::HeaderMap::new()).await.expect("the store works")
+}
+
+fn set(session: &Session, name: &str) {
+    session.set(name, &1).expect("a number is JSON");
+}
+
+#[tokio::test]
+async fn a_slow_request_brings_back_no_session_that_was_destroyed_regenerated_or_logged_in() {
+    let acts: [fn(&Session); 3] =
+        [|session| session.logout(), |session| session.regenerate(), |session| session.login(owner("ada"))];
+    for (number, act) in acts.into_iter().enumerate() {
+        for loads_before in [true, false] {
+            let mut site = Site::new(Express::new(["keyboard cat"]).expect("it is not empty"));
+            site.visit(async |session| set(session, "n")).await;
+            let slow = site.slot();
+            if loads_before {
+                set(&open(&slow).await, "slow");
+            }
+            site.visit(async |session| act(session)).await;
+            if !loads_before {
+                set(&open(&slow).await, "slow");
+            }
+            assert_eq!(site.finish(&slow).await, None, "the cookie of the other request stays");
+            assert_eq!(site.live().await, u64::from(number > 0));
+            let slot = site.slot();
+            let session = open(&slot).await;
+            assert_eq!(session.owner(), (number == 2).then(|| owner("ada")));
+            assert!(session.get::<u8>("slow").expect("it is a number").is_none());
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_writers_lose_nothing() {
+    let mut site = Site::new(lean());
+    site.visit(async |session| set(session, "n")).await;
+    let slow = site.slot();
+    set(&open(&slow).await, "slow");
+    site.visit(async |session| set(session, "fast")).await;
+    site.finish(&slow).await;
+    site.visit(async |session| assert_eq!(session.keys(), ["n", "fast", "slow"])).await;
+}
+
+#[tokio::test]
+async fn an_age_of_its_own_is_stored_with_the_session_when_that_is_written() {
+    for (express, is_kept) in [(lean(), false), (Express::new(["keyboard cat"]).expect("it is not empty"), true)] {
+        let mut site = Site::new(express.with_rolling());
+        site.visit(async |session| set(session, "n")).await;
+        let line = site.visit(async |session| session.set_max_age(Some(MINUTE))).await.expect("it rolls");
+        assert!(line.contains("; Expires="));
+        let line = site.visit(async |_| ()).await.expect("it rolls");
+        assert_eq!(line.contains("; Expires="), is_kept);
+        site.app.clock.advance(MINUTE);
+        assert!(site.visit(async |session| assert_eq!(session.is_new(), is_kept)).await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn each_use_moves_the_end_and_no_value_can_be_named_cookie() {
+    let mut site = Site::new(lean().with_cookie(ExpressCookie::new().with_max_age(MINUTE)));
+    site.visit(async |session| set(session, "n")).await;
+    for _ in 0..3 {
+        site.app.clock.advance(MINUTE - Duration::from_millis(1));
+        let slot = site.slot();
+        assert_eq!(site.finish(&slot).await, None, "nobody opened it, and it is touched all the same");
+    }
+    site.visit(async |session| {
+        assert!(matches!(session.set("cookie", &1), Err(Error::ReservedName)));
+        assert!(matches!(session.modify("cookie", |n: &mut u8| *n = 1), Err(Error::ReservedName)));
+        assert_eq!(session.keys(), ["n"]);
+        session.clear();
+    })
+    .await;
+    site.visit(async |session| assert!(session.is_empty() && !session.is_new())).await;
+    site.app.clock.advance(MINUTE);
+    site.visit(async |session| assert!(session.is_new())).await;
+}
+
+#[tokio::test]
+async fn a_reload_drops_the_changes_and_unset_keeps_what_is_stored() {
+    let mut site = Site::new(lean());
+    site.visit(async |session| set(session, "n")).await;
+    site.app.store.calls();
+    site.visit(async |session| {
+        set(session, "dropped");
+        session.reload().await.expect("it is stored");
+    })
+    .await;
+    assert_eq!(site.app.store.calls(), ["load", "load", "touch"]);
+    site.visit(async |session| {
+        set(session, "dropped");
+        session.unset();
+        set(session, "dropped too");
+    })
+    .await;
+    assert_eq!(site.app.store.calls(), ["load"]);
+    site.visit(async |session| assert_eq!(session.keys(), ["n"])).await;
+}
+
+#[tokio::test]
+async fn a_secure_cookie_goes_over_https_only_and_its_session_is_stored_anyway() {
+    let cookie = ExpressCookie::new().with_secure(SecurePolicy::Always);
+    for (proxy, forwarded, is_marked, is_set) in [
+        (Proxy::Ignored, "https", false, false),
+        (Proxy::Ignored, "http", true, true),
+        (Proxy::Trusted, " HTTPS , http", false, true),
+        (Proxy::Trusted, "http, https", false, false),
+        (Proxy::Trusted, "", false, false),
+    ] {
+        let site = Site::new(lean().with_cookie(cookie.clone()).with_proxy(proxy));
+        let mut request = site.request("/");
+        request.headers_mut().insert("x-forwarded-proto", forwarded.parse().expect("the test's header is valid"));
+        if is_marked {
+            request.extensions_mut().insert(SecureConnection);
+        }
+        let slot = SessionSlot::for_request(site.config.clone(), &request);
+        set(&open(&slot).await, "n");
+        let mut response = Response::new(());
+        slot.commit().await.expect("the store works").apply(response.headers_mut());
+        assert_eq!(response.headers().contains_key(header::SET_COOKIE), is_set, "{proxy:?} {forwarded}");
+        assert_eq!(site.live().await, 1);
+    }
+}
+
+#[tokio::test]
+async fn other_paths_have_no_session() {
+    let express = Express::new(["keyboard cat"]).expect("it is not empty");
+    let site = Site::new(express.with_cookie(ExpressCookie::new().with_path("/app")));
+    for (path, is_served) in [("/app", true), ("/app/x?y", true), ("/apple", true), ("/", false), ("/APP", false)] {
+        let slot = SessionSlot::for_request(site.config.clone(), &site.request(path));
+        assert_eq!(slot.is_outside_path(), !is_served, "{path}");
+        assert_eq!(slot.open(&http::HeaderMap::new()).await.is_ok(), is_served, "{path}");
+        slot.commit().await.map(drop).expect("the store works");
+        assert_eq!(site.app.store.calls().len(), usize::from(is_served), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_cookie_that_is_stored_with_a_session_is_the_one_that_is_set() {
+    let mut site = Site::new(lean().with_rolling());
+    site.visit(async |session| set(session, "n")).await;
+    let slot = site.slot();
+    let key = open(&slot).await.key().expect("it is stored");
+    let (mut record, revision) = site.app.store.inner.load(&key).await.expect("it works").expect("it is live");
+    let data = r#"{"cookie":{"originalMaxAge":60000,"expires":"2020-01-01T00:00:00.000Z","httpOnly":false,"path":"/x",
+        "domain":"example.com","sameSite":true,"priority":"High","secure":false,"new":1},"n":1}"#;
+    record.data = session_core::Data::parse(data).expect("it is an object");
+    site.app.store.inner.update(&key, revision, &record).await.expect("it is live");
+    let line = site.visit(async |_| ()).await.expect("it rolls");
+    let flags = line.split_once("; ").expect("it has flags").1;
+    assert!(flags.starts_with("Domain=example.com; Path=/x; Expires="), "{flags}");
+    assert!(flags.ends_with("GMT; Priority=High; SameSite=Strict"), "{flags}");
+}
+
+#[tokio::test]
+async fn an_outage_is_an_error_and_sets_no_cookie() {
+    let mut site = Site::new(lean().with_rolling());
+    site.visit(async |session| set(session, "n")).await;
+    site.app.store.set_down(true);
+    let slot = site.slot();
+    assert_eq!(slot.commit().await.map(drop).expect_err("it is down").status(), 503);
+    let slot = site.slot();
+    assert!(slot.open(&http::HeaderMap::new()).await.is_err());
+    site.app.store.calls();
+    assert!(site.finish(&slot).await.is_none(), "who asked was told, and decides");
+    assert_eq!(site.app.store.calls(), [""; 0]);
+}
