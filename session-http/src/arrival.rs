@@ -28,7 +28,9 @@ pub(crate) struct Presented {
 
 impl Arrival {
     pub(crate) fn of<B>(config: &SessionConfig, request: &Request<B>) -> Self {
-        let Some(express) = config.as_express() else { return Self::Lazy };
+        let Some(express) = config.as_express() else {
+            return if config.serves(request.uri().path()) { Self::Lazy } else { Self::Outside };
+        };
         if express.serves(request.uri().path()) {
             Self::Express(Presented::of(express, request.headers(), request.extensions()))
         } else {

@@ -81,7 +81,7 @@ impl Session {
         }
         let order = std::mem::take(&mut state.cookie);
         let cookie = match state.ledger.as_ref().zip(shared.config.as_express()) {
-            None => shared.set_cookie(&order),
+            None => shared.set_cookie(&order, state.is_outdated),
             Some((ledger, express)) => {
                 state.stored().filter(|_| ledger.sets_cookie(&state, express)).and_then(|stored| {
                     ledger.cookie.issue(&express.name, &stored.id, &express.secrets, shared.config.now())
@@ -284,11 +284,11 @@ impl Shared {
         Ok(true)
     }
 
-    fn set_cookie(&self, order: &CookieOrder) -> Option<http::HeaderValue> {
+    fn set_cookie(&self, order: &CookieOrder, is_outdated: bool) -> Option<http::HeaderValue> {
         let policy = &self.config.cookie;
         match order {
             CookieOrder::LeaveAlone => None,
-            CookieOrder::Refresh(..) if policy.max_age().is_none() => None,
+            CookieOrder::Refresh(..) if policy.max_age().is_none() && !is_outdated => None,
             CookieOrder::Issue(id, expires_at) | CookieOrder::Refresh(id, expires_at) => {
                 let remaining = expires_at.saturating_since(self.config.now());
                 policy.issue(&self.config.write_cookie(id), remaining)

@@ -27,6 +27,7 @@ pub struct SessionConfig {
     touch_throttle: Option<Duration>,
     express: Option<Arc<Express>>,
     new_id: Option<Arc<NewId>>,
+    is_gated: bool,
     /// Shared by the clones of the configuration.
     departed: Arc<Departed>,
 }
@@ -48,6 +49,7 @@ impl SessionConfig {
             touch_throttle: None,
             express: None,
             new_id: None,
+            is_gated: false,
             departed: Arc::default(),
         }
     }
@@ -111,6 +113,30 @@ impl SessionConfig {
     pub fn with_cookie_format(mut self, format: impl CookieFormat + 'static) -> Self {
         self.format = Arc::new(format);
         self
+    }
+
+    /// Gives no session to requests whose path is not below the cookie's, as browsers send no cookie with them.
+    ///
+    /// Asked for one, they get [`Error::OutsidePath`], or the session of a layer around this one. Without it a session that such a
+    /// request begins is stored, and its browser never presents it. [`Express`] always does this, by comparing beginnings only.
+    #[must_use]
+    pub fn with_path_gating(mut self) -> Self {
+        self.is_gated = true;
+        self
+    }
+
+    /// Says whether requests for this path have a session.
+    pub(crate) fn serves(&self, path: &str) -> bool {
+        !self.is_gated || self.cookie.serves(path)
+    }
+
+    /// Says whether a cookie that was accepted is not the one that would be written now: an old secret signed it.
+    pub(crate) fn is_outdated(&self, headers: &http::HeaderMap, id: &SessionId) -> bool {
+        if self.secrets.are_single() {
+            return false;
+        }
+        let Presented::Once(value) = find(headers, self.cookie.name()) else { return false };
+        value != self.write_cookie(id).as_bytes()
     }
 
     /// Sets what makes the ids (`genid`); 192 random bits from the operating system otherwise.

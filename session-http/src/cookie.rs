@@ -1,36 +1,10 @@
 //! The cookie: its name, its flags, and which of them go together.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use http::HeaderValue;
 
-/// When a browser sends the cookie with requests that another site caused.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SameSite {
-    /// Only when the user follows a link to the application; never with a foreign form or script.
-    #[default]
-    Lax,
-    /// Never.
-    Strict,
-    /// Always. Only with `Secure`, and the application has to defend itself against forged requests.
-    None,
-}
-
-impl FromStr for SameSite {
-    type Err = InvalidCookie;
-
-    /// Reads `strict`, `lax` and `none`, in any case.
-    fn from_str(text: &str) -> Result<Self, InvalidCookie> {
-        match text.to_ascii_lowercase().as_str() {
-            "strict" => Ok(Self::Strict),
-            "lax" => Ok(Self::Lax),
-            "none" => Ok(Self::None),
-            _ => Err(InvalidCookie::SameSite),
-        }
-    }
-}
+use crate::{Priority, SameSite};
 
 /// The session's cookie: a combination of name and flags that was checked when it was built.
 ///
@@ -63,6 +37,7 @@ pub struct CookiePolicyBuilder {
     secure: bool,
     same_site: SameSite,
     partitioned: bool,
+    priority: Option<Priority>,
     max_age: Option<Duration>,
 }
 
@@ -115,6 +90,7 @@ impl CookiePolicy {
             secure: true,
             same_site: SameSite::Lax,
             partitioned: false,
+            priority: None,
             max_age: None,
         }
     }
@@ -138,6 +114,12 @@ impl CookiePolicy {
     /// Returns the longest time that a browser keeps the cookie; `None` if it forgets it when it closes.
     pub fn max_age(&self) -> Option<Duration> {
         self.parts.max_age
+    }
+
+    /// Says whether a browser sends the cookie with a request for this path (RFC 6265, 5.1.4).
+    pub(crate) fn serves(&self, path: &str) -> bool {
+        let own = self.parts.path.as_str();
+        path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || own.ends_with('/') || rest.starts_with('/'))
     }
 
     /// Writes the `Set-Cookie` header of a session that lives for `remaining` more (S7: the cookie never outlives it).
@@ -165,13 +147,13 @@ impl CookiePolicy {
             flags.push_str("; Secure");
         }
         flags.push_str("; HttpOnly; SameSite=");
-        flags.push_str(match parts.same_site {
-            SameSite::Lax => "Lax",
-            SameSite::Strict => "Strict",
-            SameSite::None => "None",
-        });
+        flags.push_str(parts.same_site.as_str());
         if parts.partitioned {
             flags.push_str("; Partitioned");
+        }
+        if let Some(priority) = parts.priority {
+            flags.push_str("; Priority=");
+            flags.push_str(priority.as_str());
         }
         Self { parts, flags }
     }
@@ -219,6 +201,12 @@ impl CookiePolicyBuilder {
     /// Keeps a cookie that is set inside another site's page apart for each such site (`Partitioned`).
     pub fn with_partitioning(mut self) -> Self {
         self.partitioned = true;
+        self
+    }
+
+    /// Sets which cookies a browser drops last when it has too many. Nothing is said otherwise, which is `Medium`.
+    pub fn with_priority(mut self, priority: Priority) -> Self {
+        self.priority = Some(priority);
         self
     }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod arrival;
+mod attributes;
 mod changes;
 mod commit;
 mod config;
@@ -21,8 +22,9 @@ mod state;
 mod turn;
 
 pub use arrival::SecureConnection;
+pub use attributes::{Priority, SameSite};
 pub use config::SessionConfig;
-pub use cookie::{CookiePolicy, CookiePolicyBuilder, InvalidCookie, SameSite};
+pub use cookie::{CookiePolicy, CookiePolicyBuilder, InvalidCookie};
 pub use error::Error;
 pub use format::{CookieFormat, SignedId};
 pub use response::ResponseHeaders;

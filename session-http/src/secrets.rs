@@ -8,7 +8,8 @@ use sha2::Sha256;
 
 /// The secrets that sign the session's cookie: the first signs, all of them verify.
 ///
-/// To change a secret, put the new one in front and drop the old one when the sessions that it signed have ended.
+/// To change a secret, put the new one in front and drop the old one when the sessions that it signed have ended. A cookie of an
+/// old secret is signed anew when its session is next written or extended.
 /// `Debug` shows how many there are.
 ///
 /// ```
@@ -59,6 +60,10 @@ impl Secrets {
         let (one, two) = (SessionId::generate()?, SessionId::generate()?);
         // 64 characters that carry 384 random bits are long enough.
         Ok(Self(keyed([one.expose(), two.expose()].concat().as_bytes()).into_iter().collect()))
+    }
+
+    pub(crate) fn are_single(&self) -> bool {
+        self.0.len() == 1
     }
 
     /// Returns the HMAC-SHA256 of a message under the first secret.

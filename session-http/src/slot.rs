@@ -151,7 +151,10 @@ impl SessionSlot {
         let Some(id) = config.read_cookie(headers) else { return Ok(State::default()) };
         let key = config.key_of(&id);
         match config.store.load(&key).await? {
-            Some((record, revision)) => Ok(State::loaded(Stored { id, key, record, revision })),
+            Some((record, revision)) => {
+                let is_outdated = config.is_outdated(headers, &id);
+                Ok(State { is_outdated, ..State::loaded(Stored { id, key, record, revision }) })
+            }
             None => Ok(self.not_found(key)),
         }
     }

@@ -71,6 +71,8 @@ pub(crate) struct State {
     pub(crate) wishes: Wishes,
     pub(crate) cookie: CookieOrder,
     pub(crate) head_sent: bool,
+    /// An old secret signed the cookie that the request presented.
+    pub(crate) is_outdated: bool,
     /// What the rules of Express need to know; `None` under the native ones.
     pub(crate) ledger: Option<Box<Ledger>>,
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use http::{HeaderMap, Request, Response, header};
 use serde_json::Value;
 use session_core::{ManualClock, SessionId, SessionKey, SessionStore, Timestamp};
-use session_http::express::{Express, ExpressCookie, Priority, Proxy, SameSitePolicy, SecurePolicy, sign, unsign};
-use session_http::{InvalidCookie, Secrets, SessionConfig, SessionSlot};
+use session_http::express::{Express, ExpressCookie, Proxy, SameSitePolicy, SecurePolicy, sign, unsign};
+use session_http::{InvalidCookie, Priority, Secrets, SessionConfig, SessionSlot};
 use session_store_memory::MemoryStore;
 
 fn recorded() -> Value {

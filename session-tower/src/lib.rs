@@ -10,7 +10,8 @@ mod service;
 mod session;
 
 pub use session_http::{
-    CookiePolicy, Error, InvalidCookie, InvalidSecrets, SameSite, Secrets, SecureConnection, SessionConfig, express,
+    CookiePolicy, Error, InvalidCookie, InvalidSecrets, Priority, SameSite, Secrets, SecureConnection, SessionConfig,
+    express,
 };
 
 pub use layer::SessionLayer;

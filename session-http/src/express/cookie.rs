@@ -1,27 +1,14 @@
 //! The options of the cookie of express-session.
 
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::Timestamp;
 
 use crate::cookie::is_token;
-use crate::{InvalidCookie, SameSite};
+use crate::{InvalidCookie, Priority, SameSite};
 
 use super::Cookie;
-
-/// Which cookies a browser drops last when it has too many. Only Chromium looks at it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Priority {
-    /// Dropped first.
-    Low,
-    /// As without a priority.
-    Medium,
-    /// Dropped last.
-    High,
-}
 
 /// When the cookie is `Secure`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -186,20 +173,6 @@ impl ExpressCookie {
                 SameSitePolicy::Is(same_site) => Some(same_site),
                 SameSitePolicy::Auto => Some(if is_secure { SameSite::None } else { SameSite::Lax }),
             },
-        }
-    }
-}
-
-impl FromStr for Priority {
-    type Err = InvalidCookie;
-
-    /// Reads `low`, `medium` and `high`, in any case.
-    fn from_str(text: &str) -> Result<Self, InvalidCookie> {
-        match text.to_ascii_lowercase().as_str() {
-            "low" => Ok(Self::Low),
-            "medium" => Ok(Self::Medium),
-            "high" => Ok(Self::High),
-            _ => Err(InvalidCookie::Priority),
         }
     }
 }

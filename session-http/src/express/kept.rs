@@ -9,9 +9,9 @@ use session_core::{Data, SessionId, Timestamp};
 use time::OffsetDateTime;
 
 use crate::cookie::secret_header;
-use crate::{SameSite, Secrets};
+use crate::{Priority, SameSite, Secrets};
 
-use super::{Priority, signed};
+use super::signed;
 
 /// The cookie of one session. Express keeps it in the session's data under the name `cookie`, and so does the preset.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,18 +56,12 @@ impl Cookie {
             (self.partitioned == Some(true), "; Partitioned"),
         ];
         flags.iter().filter(|(is_set, _)| *is_set).for_each(|(_, flag)| line.push_str(flag));
-        line.push_str(match self.priority {
-            None => "",
-            Some(Priority::Low) => "; Priority=Low",
-            Some(Priority::Medium) => "; Priority=Medium",
-            Some(Priority::High) => "; Priority=High",
-        });
-        line.push_str(match self.same_site {
-            None => "",
-            Some(SameSite::Strict) => "; SameSite=Strict",
-            Some(SameSite::Lax) => "; SameSite=Lax",
-            Some(SameSite::None) => "; SameSite=None",
-        });
+        if let Some(priority) = self.priority {
+            line.push_str(&format!("; Priority={}", priority.as_str()));
+        }
+        if let Some(same_site) = self.same_site {
+            line.push_str(&format!("; SameSite={}", same_site.as_str()));
+        }
         secret_header(&line)
     }
 
@@ -93,16 +87,8 @@ impl Cookie {
                 text.push_str(&format!("{comma}\"{name}\":{value}"));
             }
         };
-        let priority = self.priority.map(|priority| match priority {
-            Priority::Low => "low",
-            Priority::Medium => "medium",
-            Priority::High => "high",
-        });
-        let same_site = self.same_site.map(|same_site| match same_site {
-            SameSite::Strict => "strict",
-            SameSite::Lax => "lax",
-            SameSite::None => "none",
-        });
+        let priority = self.priority.map(|priority| priority.as_str().to_ascii_lowercase());
+        let same_site = self.same_site.map(|same_site| same_site.as_str().to_ascii_lowercase());
         put("originalMaxAge", Some(self.original_max_age.into()));
         put("partitioned", self.partitioned.map(Value::from));
         put("priority", priority.map(Value::from));

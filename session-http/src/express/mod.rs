@@ -6,7 +6,7 @@ mod ledger;
 mod options;
 mod signed;
 
-pub use cookie::{ExpressCookie, Priority, SameSitePolicy, SecurePolicy};
+pub use cookie::{ExpressCookie, SameSitePolicy, SecurePolicy};
 pub use options::{Express, Proxy, Unset};
 pub use signed::{sign, unsign};
 
