@@ -25,6 +25,9 @@ pub(crate) enum Link {
     Cluster(redis::cluster_async::ClusterConnection),
 }
 
+/// How long a write waits for its replicas at most. A replica that is there has it in about a millisecond.
+const MOST_WAITING: Duration = Duration::from_millis(250);
+
 /// How a call is made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manner {
@@ -151,8 +154,9 @@ async fn send(line: &mut impl ConnectionLike, command: &Cmd, replicas: Option<Ma
 /// The command, and in the same round trip the question how many replicas have it.
 fn waiting(command: &Cmd, manner: Manner) -> Pipeline {
     let mut wait = redis::cmd("WAIT");
-    // The server stops waiting before this side does, so that the connection is free again.
-    let millis = u64::try_from(manner.timeout.as_millis()).unwrap_or(u64::MAX) * 3 / 4;
+    // The connection is blocked meanwhile, for the other calls on it too: where no replica answers, they shall not starve.
+    let millis = (manner.timeout / 2).min(MOST_WAITING).as_millis();
+    let millis = u64::try_from(millis).unwrap_or(u64::MAX);
     wait.arg(manner.replicas).arg(millis.max(1));
     let mut pipeline = redis::pipe();
     pipeline.add_command(command.clone()).add_command(wait);

@@ -3,6 +3,7 @@
 use session_core::{Error, Result};
 
 use crate::RedisStore;
+#[cfg(feature = "cluster")]
 use crate::error::refusal;
 
 /// The refusal of an URL that does not lead to a store. It says what is wrong with it and repeats nothing of it.

@@ -95,10 +95,11 @@ mod steps {
     script!(CONFIRM, "lua/head.lua", "lua/confirm.lua");
     script!(RELEASE, "lua/head.lua", "lua/release.lua");
     script!(DECIDE, "lua/decide.lua");
+    script!(FORGET, "lua/forget.lua");
     script!(MARK, "lua/mark.lua");
 }
 #[cfg(feature = "cluster")]
-pub(crate) use steps::{CONFIRM, DECIDE, MARK, RELEASE, RESERVE, TAKE};
+pub(crate) use steps::{CONFIRM, DECIDE, FORGET, MARK, RELEASE, RESERVE, TAKE};
 
 /// The scripts about several parts know the tags.
 macro_rules! script_of_parts {

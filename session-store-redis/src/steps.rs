@@ -1,20 +1,21 @@
 //! What a cluster cannot do in one step, because two parts lie in two slots: a rotation between them.
 //!
-//! It makes three. The new key is reserved by a record that is *pending*: it names the old key's part. The old record is
+//! It makes four. The new key is reserved by a record that is *pending*: it names the old key's part. The old record is
 //! removed, if it is what the client has loaded, and a note in its part says so: this is the moment of the rotation. The new
 //! record becomes as any other. Who finds a pending record asks for the note: with it, the record is live, and a writer
 //! takes the third step for the one who did not get to it; without it, it is not there yet. A writer that wants the key
 //! for itself leaves a note that the rotation is undone. So a rotation is one moment for everybody, and who dies on the way leaves
-//! the old record or the new one. Pending records and notes end by themselves; the record first.
+//! the old record or the new one. The fourth
+//! step removes the note; where it is not taken, pending records and notes end by themselves, the records first.
 
-use session_core::{Error, Record, Result, Revision, Timestamp};
+use session_core::{Error, OwnerId, Record, Result, Revision, Timestamp};
 
 use crate::RedisStore;
 use crate::keys::Place;
 use crate::link::Twice;
-use crate::script::{CONFIRM, Call, DECIDE, Outcome, RELEASE, RESERVE, TAKE};
+use crate::script::{CONFIRM, Call, DECIDE, FORGET, Outcome, RELEASE, RESERVE, TAKE};
 use crate::store::{Want, millis};
-use crate::text::{self, Head};
+use crate::text;
 
 /// How often a call meets a rotation of the same key before it is given up. One meets none.
 const MOST_MEETINGS: usize = 16;
@@ -86,10 +87,11 @@ impl RedisStore {
             }
             match self.take(old, expected, record, fresh, reserved.is_ending).await {
                 Ok((Outcome::Done, note)) => {
-                    let outcome = self.confirm(new, record.owner.is_some(), &note, fresh, record.expires_at).await?;
-                    // A record that is over is not there, and that is what was asked for (`EXPIRY-03`).
-                    let is_over = record.expires_at <= self.options.now();
-                    return if is_over { Ok(fresh) } else { outcome.done().map(|()| fresh) };
+                    // It is done. That somebody else has taken the third step, or has ended the session since, does not undo it.
+                    self.confirm(new, record.owner.as_ref(), &note, fresh, record.expires_at).await?;
+                    // Where that fails, the note goes by itself.
+                    drop(self.forget(old.part, fresh).await);
+                    return Ok(fresh);
                 }
                 Ok((outcome, _)) => {
                     self.release(new, fresh).await?;
@@ -118,23 +120,41 @@ impl RedisStore {
         let Some((part, head, _)) = text::pending(&stored)? else { return Ok(Settled::Over) };
         let lease = if want == Want::Key { self.lease().to_string() } else { String::new() };
         match self.note(part, head.revision, &lease).await?.as_deref() {
-            None => Ok(Settled::NotYet),
+            // The note goes after the third step: it says nothing unless the record is still pending.
+            None => match self.link.get(place.part, &place.record, self.manner).await? {
+                Some(again) if again == stored => Ok(Settled::NotYet),
+                _ => Ok(Settled::Over),
+            },
             Some("undone") => self.release(place, head.revision).await.map(|()| Settled::Over),
             Some(note) => {
-                let outcome = self.confirm(place, head.owner.is_some(), note, head.revision, head.expires_at).await;
+                let outcome = self.confirm(place, head.owner.as_ref(), note, head.revision, head.expires_at).await;
                 outcome.map(|_| Settled::Over)
             }
         }
     }
 
     /// Reads a pending record: it is live if its rotation has had its moment.
-    pub(crate) async fn load_pending(&self, stored: &[u8]) -> Result<Option<(Record, Revision)>> {
-        let Some((part, head, data)) = text::pending(stored)? else { return Ok(None) };
-        let (revision, now) = (head.revision, self.options.now());
-        match self.note(part, revision, "").await?.as_deref() {
-            None | Some("undone") => Ok(None),
-            Some(note) => text::read(&text::confirmed(stored, data, kept(note)?), now),
+    pub(crate) async fn load_pending(
+        &self,
+        part: u16,
+        name: &str,
+        mut stored: Vec<u8>,
+    ) -> Result<Option<(Record, Revision)>> {
+        for _ in 0..MOST_MEETINGS {
+            let Some((old_part, head, data)) = text::pending(&stored)? else {
+                return text::read(&stored, self.options.now());
+            };
+            match self.note(old_part, head.revision, "").await?.as_deref() {
+                Some("undone") => return Ok(None),
+                Some(note) => return text::read(&text::confirmed(&stored, data, kept(note)?), self.options.now()),
+                // As above.
+                None => match self.link.get(part, name, self.manner).await? {
+                    Some(again) if again != stored => stored = again,
+                    _ => return Ok(None),
+                },
+            }
         }
+        Err(Error::unavailable("a rotation of the session does not end"))
     }
 
     async fn note(&self, part: u16, revision: Revision, lease: &str) -> Result<Option<String>> {
@@ -174,20 +194,26 @@ impl RedisStore {
     async fn confirm(
         &self,
         new: &Place<'_>,
-        is_owned: bool,
+        owner: Option<&OwnerId>,
         note: &str,
         revision: Revision,
         expires_at: Timestamp,
     ) -> Result<Outcome> {
         let now = self.options.now();
         // Only a session that was the owner's before can be one that is being ended.
-        let owner = note.get(text::TIMES..).unwrap_or_default();
-        let is_watched = is_owned && !owner.is_empty();
+        let owner = text::owner_text(owner);
+        let is_watched = !owner.is_empty() && note.get(text::TIMES..) == Some(owner);
         let call = CONFIRM.call(&[&new.record, &new.all, &self.prefix.ending(new.part, owner)]);
         let call = call.arg(&new.owners).arg(new.name).arg(text::revision_text(revision));
         let call = call.number(Self::time_to_live(expires_at, now)).arg(kept(note)?);
         let call = call.number(i64::from(is_watched)).number(now.unix_millis());
         Outcome::of(self.link.write(new.part, &call, Twice::Same, self.manner).await?)
+    }
+
+    async fn forget(&self, part: u16, revision: Revision) -> Result<()> {
+        let call = FORGET.call(&[&self.prefix.note(part, &text::revision_text(revision))]);
+        // Nothing depends on it, so no replica is waited for.
+        self.link.read::<i64>(part, &call, self.manner).await.map(drop)
     }
 
     async fn release(&self, new: &Place<'_>, revision: Revision) -> Result<()> {
@@ -197,16 +223,9 @@ impl RedisStore {
 
     /// Says what a rotation has to say about the old key before it speaks of the new one.
     async fn check(&self, old: &Place<'_>, expected: Revision) -> Result<()> {
-        let now = self.options.now();
-        let stored = self.link.get(old.part, &old.record, self.manner).await?;
-        let found = match stored.as_deref() {
+        let found = match self.link.get(old.part, &old.record, self.manner).await? {
+            Some(stored) => self.load_pending(old.part, &old.record, stored).await?.map(|(_, revision)| revision),
             None => None,
-            Some(stored) if text::pending(stored)?.is_some() => {
-                self.load_pending(stored).await?.map(|(_, found)| found)
-            }
-            Some(stored) => {
-                Some(Head::parse(text::line(stored)?)?).filter(|head| now < head.expires_at).map(|head| head.revision)
-            }
         };
         match found {
             None => Err(Error::NotFound),

@@ -101,9 +101,10 @@ impl RedisStore {
     /// Sets how many replicas must have a write before it is acknowledged (`WAIT`); none unless said otherwise.
     ///
     /// Redis copies writes to replicas after it has answered. Without this, what was acknowledged just before a master died,
-    /// a logout among it, may be undone by the replica that takes over. A write that not enough replicas have within three
-    /// quarters of the [time-out](RedisStore::with_timeout) is refused with [`Unavailable`](session_core::Error::Unavailable), though
-    /// the master has carried it out.
+    /// a logout among it, may be undone by the replica that takes over. A write that not enough replicas have within a quarter
+    /// of a second is refused with [`Unavailable`](session_core::Error::Unavailable), though the master has carried it out.
+    /// Meanwhile other calls on the same connection wait. So have one replica more than you ask for: with one that is gone, or
+    /// that took over, the store goes on.
     #[must_use]
     pub fn with_replicas_acknowledging(mut self, replicas: u32) -> Self {
         self.manner.replicas = replicas;
@@ -160,7 +161,7 @@ impl SessionStore for RedisStore {
         let (part, name) = self.prefix.record(key);
         match self.link.get(part, &name, self.manner).await? {
             #[cfg(feature = "cluster")]
-            Some(stored) if text::pending(&stored)?.is_some() => self.load_pending(&stored).await,
+            Some(stored) if text::pending(&stored)?.is_some() => self.load_pending(part, &name, stored).await,
             Some(stored) => text::read(&stored, self.options.now()),
             None => Ok(None),
         }

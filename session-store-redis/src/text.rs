@@ -160,13 +160,6 @@ pub(crate) fn confirmed(stored: &[u8], data: usize, times: &str) -> Vec<u8> {
     text
 }
 
-/// Returns the line before the data.
-#[cfg(feature = "cluster")]
-pub(crate) fn line(text: &[u8]) -> Result<&str> {
-    let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    std::str::from_utf8(line).map_err(Error::corrupt)
-}
-
 fn parse_time(digits: &str) -> Result<Timestamp> {
     // The sign that `parse` would take is no digit.
     let millis = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten();

@@ -30,7 +30,9 @@ async fn open(url: &str, space: Space) -> Result<RedisStore, BoxError> {
     let url = match url.split_once("://") {
         Some(("redis", rest)) => {
             let (target, rest) = rest.split_once('/').unwrap_or((rest, ""));
-            format!("redis://{}/{rest}", line_of(&space, target).await?.address())
+            let (user, target) =
+                target.rsplit_once('@').map_or((String::new(), target), |(user, target)| (format!("{user}@"), target));
+            format!("redis://{user}{}/{rest}", line_of(&space, target).await?.address())
         }
         _ => url.to_owned(),
     };
