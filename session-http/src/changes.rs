@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::Error;
-use crate::draft::Draft;
+use crate::draft::{Draft, MAX_AGE};
 
 /// A closure of the handler's over one value; `None` when it changes nothing. It runs again on a fresh record.
 pub(crate) type Modify = dyn Fn(Option<&RawValue>) -> Result<Option<Arc<RawValue>>, Error> + Send + Sync;
@@ -53,7 +53,8 @@ impl ChangeLog {
         match &change {
             Change::Put(name, _) => self.entries.retain(|(_, earlier)| earlier.name() != Some(name)),
             Change::Modify(..) => {}
-            Change::Clear => self.entries.clear(),
+            // The session's own age is not one of its values.
+            Change::Clear => self.entries.retain(|(_, earlier)| earlier.name() == Some(MAX_AGE)),
         }
         self.last += 1;
         self.entries.push((self.last, change));

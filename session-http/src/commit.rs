@@ -81,7 +81,7 @@ impl Session {
         }
         let order = std::mem::take(&mut state.cookie);
         let cookie = match state.ledger.as_ref().zip(shared.config.as_express()) {
-            None => shared.set_cookie(&order, state.is_outdated),
+            None => shared.set_cookie(&order, state.draft.max_age(), state.is_outdated),
             Some((ledger, express)) => {
                 state.stored().filter(|_| ledger.sets_cookie(&state, express)).and_then(|stored| {
                     ledger.cookie.issue(&express.name, &stored.id, &express.secrets, shared.config.now())
@@ -157,7 +157,9 @@ impl Shared {
         match &state.line {
             Line::New => Some(Fate::Settled),
             Line::Gone(_) => Some(Fate::Gone),
-            Line::Stored(stored) => (!self.is_touch_due(stored, self.config.now(), false)).then_some(Fate::Settled),
+            Line::Stored(stored) => {
+                (!self.is_touch_due(stored, state.draft.max_age(), self.config.now(), false)).then_some(Fate::Settled)
+            }
         }
     }
 
@@ -225,7 +227,7 @@ impl Shared {
             return Ok(Outcome::Stored(Stored { id, key, record, revision }, order));
         }
         let (is_write, is_touch) = match plan.action() {
-            None => (is_changed, self.is_touch_due(stored, now, plan.wishes.touch)),
+            None => (is_changed, self.is_touch_due(stored, plan.draft.max_age(), now, plan.wishes.touch)),
             Some(action) => (action == Action::Write, action == Action::Touch),
         };
         let revision = if is_write {
@@ -266,10 +268,15 @@ impl Shared {
         Ok((id, key))
     }
 
-    fn is_touch_due(&self, stored: &Stored, now: Timestamp, is_wished: bool) -> bool {
+    fn is_touch_due(&self, stored: &Stored, own: Option<Duration>, now: Timestamp, is_wished: bool) -> bool {
         let throttle = if is_wished { Duration::ZERO } else { self.config.touch_throttle() };
         let record = &stored.record;
-        self.config.expiry.is_touch_due(now, record.expires_at, record.deadline, throttle)
+        let Some(own) = own else {
+            return self.config.expiry.is_touch_due(now, record.expires_at, record.deadline, throttle);
+        };
+        let end = now.saturating_add(own);
+        let gain = record.deadline.map_or(end, |deadline| end.min(deadline)).saturating_since(record.expires_at);
+        !gain.is_zero() && gain >= throttle
     }
 
     /// Loads what is stored now and makes the changes of the plan on it; `false` if the session is gone.
@@ -282,18 +289,5 @@ impl Shared {
         *stored = Stored { record, revision, ..stored.clone() };
         plan.draft = draft;
         Ok(true)
-    }
-
-    fn set_cookie(&self, order: &CookieOrder, is_outdated: bool) -> Option<http::HeaderValue> {
-        let policy = &self.config.cookie;
-        match order {
-            CookieOrder::LeaveAlone => None,
-            CookieOrder::Refresh(..) if policy.max_age().is_none() && !is_outdated => None,
-            CookieOrder::Issue(id, expires_at) | CookieOrder::Refresh(id, expires_at) => {
-                let remaining = expires_at.saturating_since(self.config.now());
-                policy.issue(&self.config.write_cookie(id), remaining)
-            }
-            CookieOrder::Remove => policy.remove(),
-        }
     }
 }

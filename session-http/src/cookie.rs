@@ -123,9 +123,9 @@ impl CookiePolicy {
     }
 
     /// Writes the `Set-Cookie` header of a session that lives for `remaining` more (S7: the cookie never outlives it).
-    pub(crate) fn issue(&self, value: &str, remaining: Duration) -> Option<HeaderValue> {
+    pub(crate) fn issue(&self, value: &str, age: Option<Duration>, remaining: Duration) -> Option<HeaderValue> {
         let mut text = format!("{}={value}{}", self.name(), self.flags);
-        if let Some(max_age) = self.max_age() {
+        if let Some(max_age) = age {
             text.push_str(&format!("; Max-Age={}", max_age.min(remaining).as_secs()));
         }
         secret_header(&text)

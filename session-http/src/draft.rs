@@ -1,6 +1,7 @@
 //! The session's data as the handler sees it: what was loaded, with the changes of this request over it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -8,6 +9,9 @@ use serde_json::value::RawValue;
 use session_core::Data;
 
 use crate::Error;
+
+/// The name under which a session's own age is kept among the values, in milliseconds. No value of the application has it.
+pub(crate) const MAX_AGE: &str = "__max_age";
 
 /// Loaded data with changes over it. Cloning copies pointers, never values.
 #[derive(Clone, Default)]
@@ -49,8 +53,22 @@ impl Draft {
     }
 
     pub(crate) fn clear(&mut self) {
+        // The session's own age is not one of its values.
+        let age = self.max_age();
         self.cleared = true;
         self.edits.clear();
+        if let Some(Ok(age)) = age.map(|age| write(&age.as_millis())) {
+            self.put(&MAX_AGE.into(), Some(age));
+        }
+    }
+
+    /// Returns the session's own age, if it has one. Data that does not mention it is not parsed.
+    pub(crate) fn max_age(&self) -> Option<Duration> {
+        let is_edited = self.edits.iter().any(|(name, _)| &**name == MAX_AGE);
+        if !is_edited && !self.base.as_str().contains(MAX_AGE) {
+            return None;
+        }
+        self.find(MAX_AGE).read(MAX_AGE).ok().flatten().map(Duration::from_millis)
     }
 
     /// Says whether writing would change anything: a value set to the text that it had is not a change.
@@ -67,14 +85,17 @@ impl Draft {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        if self.edits.iter().any(|(_, value)| value.is_some()) {
+        if self.edits.iter().any(|(name, value)| value.is_some() && &**name != MAX_AGE) {
             return false;
         }
-        self.cleared || if self.edits.is_empty() { self.base.is_empty() } else { self.to_data().is_empty() }
+        let is_plain = self.edits.is_empty() && !self.base.as_str().contains(MAX_AGE);
+        self.cleared || if is_plain { self.base.is_empty() } else { self.keys().is_empty() }
     }
 
     pub(crate) fn keys(&self) -> Vec<String> {
-        if self.edits.is_empty() && !self.cleared { self.base.keys() } else { self.to_data().keys() }
+        let mut keys = if self.edits.is_empty() && !self.cleared { self.base.keys() } else { self.to_data().keys() };
+        keys.retain(|name| name != MAX_AGE);
+        keys
     }
 
     /// Writes the data that is to be stored.

@@ -22,7 +22,7 @@ pub enum Error {
     /// The change needs a new cookie, and the response head has already been sent.
     #[error("the response has been sent, so the session's cookie cannot change any more")]
     HeadSent,
-    /// The name is not the application's: under the rules of Express, `cookie`.
+    /// The name is not the application's: `__max_age`, and under the rules of Express `cookie`.
     #[error("the name belongs to the session itself")]
     ReservedName,
     /// The path of the request is not one that the session's cookie is sent to.

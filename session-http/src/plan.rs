@@ -69,8 +69,11 @@ impl Plan {
 
     /// Returns when a session that is used now ends.
     pub(crate) fn expires_at(&self, policy: &Expiry, now: Timestamp, deadline: Option<Timestamp>) -> Timestamp {
-        let of_cookie = self.express.as_ref().and_then(|(_, cookie)| cookie.expires(now));
-        let end = of_cookie.unwrap_or_else(|| policy.expires_at(now, deadline));
+        let own = match &self.express {
+            Some((_, cookie)) => cookie.expires(now),
+            None => self.draft.max_age().map(|age| now.saturating_add(age)),
+        };
+        let end = own.unwrap_or_else(|| policy.expires_at(now, deadline));
         deadline.map_or(end, |deadline| end.min(deadline))
     }
 

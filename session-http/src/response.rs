@@ -1,10 +1,13 @@
 //! What a commit adds to the response.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::SessionConfig;
+use crate::session::Shared;
+use crate::state::CookieOrder;
 
 /// The headers that a response gets because of its session; made by [`SessionSlot::commit`](crate::SessionSlot::commit).
 #[derive(Debug)]
@@ -37,6 +40,28 @@ impl ResponseHeaders {
             remove_cookies_named(headers, self.config.cookie_name());
             headers.append(header::SET_COOKIE, cookie);
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+    }
+}
+
+impl Shared {
+    /// Writes the header that an order asks for; `own` is the session's own age.
+    pub(crate) fn set_cookie(
+        &self,
+        order: &CookieOrder,
+        own: Option<Duration>,
+        is_outdated: bool,
+    ) -> Option<HeaderValue> {
+        let policy = &self.config.cookie;
+        let age = own.or(policy.max_age());
+        match order {
+            CookieOrder::LeaveAlone => None,
+            CookieOrder::Refresh(..) if age.is_none() && !is_outdated => None,
+            CookieOrder::Issue(id, expires_at) | CookieOrder::Refresh(id, expires_at) => {
+                let remaining = expires_at.saturating_since(self.config.now());
+                policy.issue(&self.config.write_cookie(id), age, remaining)
+            }
+            CookieOrder::Remove => policy.remove(),
         }
     }
 }

@@ -10,11 +10,11 @@ use serde_json::value::RawValue;
 use session_core::{OwnerId, SessionKey, Timestamp};
 
 use crate::changes::{Change, Modify};
-use crate::draft::{Draft, read, text, write};
+use crate::draft::{Draft, MAX_AGE, read, text, write};
 use crate::events::{self, Reason};
 use crate::state::{Line, State};
 use crate::turn::Turn;
-use crate::{Error, SessionConfig};
+use crate::{CookiePolicy, Error, SessionConfig};
 
 /// The session of one request: values by name, the user it belongs to, and its end.
 ///
@@ -58,7 +58,7 @@ impl Session {
     /// Removes a value, if there is one.
     pub fn remove(&self, name: &str) {
         let mut state = self.0.state();
-        if state.draft.find(name).raw(name).is_some() {
+        if state.check_name(name).is_ok() && state.draft.find(name).raw(name).is_some() {
             state.put(name, None);
         }
     }
@@ -194,11 +194,23 @@ impl Session {
 
     /// Sets how long this session, and its cookie, live without use: `None` for a cookie that the browser forgets when it closes.
     ///
-    /// Only under the rules of [Express](crate::express), where it is `req.session.cookie.maxAge`: it is stored with the session when
-    /// that is written, so with `resave: false` it is lost unless a value changes too. Elsewhere it does nothing.
+    /// It is for a login with "remember me": in place of the configuration's idle time-out and the cookie's age, until it is set
+    /// again or the session ends. It is stored with the session, and begins none. What is less than a second counts as one, what
+    /// is more than 400 days as that, and an absolute lifetime still ends the session earlier.
+    ///
+    /// Under the rules of [Express](crate::express) it is `req.session.cookie.maxAge`, without these bounds: it is stored when the session
+    /// is, so with `resave: false` it is lost unless a value changes too.
     pub fn set_max_age(&self, max_age: Option<Duration>) {
-        if let Some(ledger) = &mut self.0.state().ledger {
+        let mut state = self.0.state();
+        if let Some(ledger) = &mut state.ledger {
             ledger.cookie.original_max_age = max_age.map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+            return;
+        }
+        let max_age = max_age.map(|age| age.clamp(Duration::from_secs(1), CookiePolicy::LONGEST_MAX_AGE));
+        if state.draft.max_age() != max_age {
+            state.is_outdated = true;
+            // A number is JSON.
+            state.put(MAX_AGE, max_age.and_then(|age| write(&age.as_millis()).ok()));
         }
     }
 

@@ -7,7 +7,7 @@ use session_core::{OwnerId, Record, Revision, SessionId, SessionKey, Timestamp};
 
 use crate::Error;
 use crate::changes::{Change, ChangeLog};
-use crate::draft::Draft;
+use crate::draft::{Draft, MAX_AGE};
 use crate::events::Reason;
 use crate::express::{Cookie, Express, Ledger, Unset};
 
@@ -71,7 +71,7 @@ pub(crate) struct State {
     pub(crate) wishes: Wishes,
     pub(crate) cookie: CookieOrder,
     pub(crate) head_sent: bool,
-    /// An old secret signed the cookie that the request presented.
+    /// The cookie that the request presented is not what would be set now: an old secret signed it, or its age has changed.
     pub(crate) is_outdated: bool,
     /// What the rules of Express need to know; `None` under the native ones.
     pub(crate) ledger: Option<Box<Ledger>>,
@@ -109,7 +109,8 @@ impl State {
 
     /// Refuses a name that is not the application's.
     pub(crate) fn check_name(&self, name: &str) -> Result<(), Error> {
-        if self.ledger.is_some() && name == Cookie::NAME { Err(Error::ReservedName) } else { Ok(()) }
+        let reserved = if self.ledger.is_some() { Cookie::NAME } else { MAX_AGE };
+        if name == reserved { Err(Error::ReservedName) } else { Ok(()) }
     }
 
     /// Sets (`Some`) or removes a value.
