@@ -30,6 +30,10 @@ impl Set {
             let member = set.spawn(number)?;
             set.members.push(Some(member));
         }
+        // They look for each other when the set is made. The driver waits for a server that does not listen yet.
+        for number in 0..3 {
+            set.ask(number, doc! { "ping": 1 }).await?;
+        }
         let members: Vec<Document> = (0..3)
             .map(|number| doc! { "_id": number as i32, "host": format!("127.0.0.1:{}", set.ports[number]) })
             .collect();
