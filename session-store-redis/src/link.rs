@@ -104,6 +104,9 @@ impl Link {
     }
 
     async fn answer(&self, part: u16, command: &Cmd, replicas: Option<Manner>, twice: Twice) -> RedisResult<Value> {
+        // Only a cluster has more than one place to go to.
+        #[cfg(not(feature = "cluster"))]
+        let _ = part;
         match self {
             Self::Managed(manager) => send(&mut manager.clone(), command, replicas).await,
             Self::Kept(server) => {

@@ -1,7 +1,8 @@
 //! A master is killed under load: how long until calls succeed again, and what becomes of acknowledged writes.
 //!
 //! Run by `scripts/failover`, which starts servers of its own for it: `SESSION_FAILOVER` is what to kill, `cluster` or `sentinel`, and
-//! `SESSION_FAILOVER_REPLICAS` how many replicas acknowledge a write. Without the variable the test shows as ignored.
+//! `SESSION_FAILOVER_REPLICAS` how many replicas acknowledge a write,
+//! `SESSION_FAILOVER_LAG` how many milliseconds before the master dies the line to its replica breaks. Without the variable the test shows as ignored.
 
 use std::collections::HashMap;
 use std::process::{Child, Command, Stdio};
@@ -86,8 +87,9 @@ async fn acknowledged_writes_survive() -> Result<(), BoxError> {
     instants.sort_unstable();
     let pause = instants.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default();
     println!(
-        "{kind}, {replicas} replicas acknowledge: {} sessions, {before} lives before the kill and {} after; {} calls refused; \
+        "{kind}, {replicas} replicas acknowledge, lag {} ms: {} sessions, {before} lives before the kill and {} after; {} calls refused; \
          longest time without a success {} ms; logouts undone {undone}, sessions lost {lost}, updates lost {old}",
+        std::env::var("SESSION_FAILOVER_LAG").unwrap_or_else(|_| "0".into()),
         answers.len(),
         instants.len() - before,
         refused.load(Ordering::Relaxed),
@@ -167,8 +169,22 @@ async fn kill_a_master(kind: &str, url: &str) -> Result<(Instant, Server), BoxEr
     let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")).ok_or("redis tells its process")?;
     let settings: HashMap<String, String> =
         redis::cmd("CONFIG").arg("GET").arg(&["port", "dir", "cluster-*"]).query_async(&mut node).await?;
+    // The line to its replica breaks some time before the master dies.
+    let lag = std::env::var("SESSION_FAILOVER_LAG").unwrap_or_default().parse().unwrap_or(0);
+    let replication: String = redis::cmd("INFO").arg("replication").query_async(&mut node).await?;
+    let field = |name| replication.split(['\r', ',', ':']).find_map(|field| field.strip_prefix(name));
+    let port = field("port=").ok_or("the master has a replica")?;
+    let info: String =
+        redis::cmd("INFO").arg("server").query_async(&mut connect(&format!("127.0.0.1:{port}")).await?).await?;
+    let replica = info.lines().find_map(|line| line.strip_prefix("process_id:")).ok_or("redis tells its process")?;
+    if lag > 0 {
+        Command::new("kill").args(["-STOP", replica.trim()]).status()?;
+        redis::cmd("CLIENT").arg(&["KILL", "TYPE", "replica"]).exec_async(&mut node).await?;
+        tokio::time::sleep(Duration::from_millis(lag)).await;
+    }
     let killed = Instant::now();
     Command::new("kill").args(["-KILL", pid.trim()]).status()?;
+    Command::new("kill").args(["-CONT", replica.trim()]).status()?;
     Ok((killed, Server(settings)))
 }
 
