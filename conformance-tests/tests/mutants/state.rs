@@ -359,7 +359,9 @@ fn row_of(how: How, record: &Record) -> Result<Row> {
         }
     }
     if how.has(Fault::DataIsParsedAndWrittenAgain) {
-        data = serde_json::from_str::<serde_json::Value>(&data).map_or(data, |value| value.to_string());
+        // Sorted by a map of ours: whether serde_json's own keeps the order depends on who else is compiled.
+        let parsed = serde_json::from_str::<BTreeMap<String, serde_json::Value>>(&data);
+        data = parsed.ok().and_then(|object| serde_json::to_string(&object).ok()).unwrap_or(data);
     }
     let expires_at = record.expires_at.unix_millis();
     let owner = record.owner.as_ref().map(ToString::to_string);
