@@ -1,6 +1,7 @@
 //! The way to the database: through a line of writers where only one can write at a time, else directly.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use session_core::{Error, Result};
 use sqlx::{AssertSqlSafe, Pool, SqlSafeStr, SqlStr};
@@ -11,8 +12,11 @@ use crate::error::refusal;
 use crate::queue::{Outcome, Source, Work, WriteQueue};
 use crate::statement::Statement;
 
-/// How often a call is made again that the database undid because of another one.
-const MOST_RACES: usize = 50;
+/// How often a call is made again that the database undid because of another one; its time-out may end it earlier.
+const MOST_RACES: u32 = 400;
+
+/// The longest pause before such a call is made again. The first ones are shorter: the call that was in the way is short.
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// The way to the database.
 pub(crate) enum Link<DB: Driver> {
@@ -136,6 +140,7 @@ async fn run_step<DB: Driver>(
                 if DB::trouble(&*error) == Trouble::UndoneByRace && races < MOST_RACES =>
             {
                 races += 1;
+                tokio::time::sleep(LONGEST_PAUSE.min(Duration::from_millis(u64::from(races)))).await;
             }
             Err(_) if is_broken && !is_repeated && repeat == Repeat::Once => is_repeated = true,
             Err(error) => return Err(error),
