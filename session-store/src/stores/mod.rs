@@ -8,6 +8,8 @@ pub(crate) mod memory;
 pub(crate) mod mongodb;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+pub(crate) mod sql;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 pub(crate) mod sql_server;
 #[cfg(feature = "sqlite")]

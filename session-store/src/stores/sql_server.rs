@@ -2,7 +2,8 @@
 
 use session_store_sqlx::{ServerDatabase, ServerOptions};
 
-use crate::location::{Location, MAX_DATA, NAMESPACE, POOL};
+use crate::location::{Location, MAX_DATA, POOL};
+use crate::stores::sql;
 use crate::{OpenError, Opened};
 
 #[cfg(feature = "postgres")]
@@ -25,16 +26,5 @@ async fn open<DB: ServerDatabase>(location: Location, mut options: ServerOptions
     if let Some(timeout) = location.timeout()? {
         options = options.with_timeout(timeout);
     }
-    let mut store = options.open().await?;
-    if let Some(bytes) = bytes {
-        store = store.with_max_data_bytes(bytes);
-    }
-    if let Some(namespace) = location.text(NAMESPACE) {
-        store = store.with_table(namespace).map_err(|invalid| OpenError::Namespace(invalid.into()))?;
-    }
-    if setup {
-        store.setup().await?;
-    }
-    let closing = store.clone();
-    Ok(Opened::new(store).closing(async move { closing.close().await }))
+    sql::ready(options.open().await?, &location, bytes, setup).await
 }

@@ -2,7 +2,8 @@
 
 use session_store_sqlx::{Durability, SqliteOptions};
 
-use crate::location::{DURABILITY, Location, MAX_DATA, NAMESPACE, POOL};
+use crate::location::{DURABILITY, Location, MAX_DATA, POOL};
+use crate::stores::sql;
 use crate::{OpenError, Opened};
 
 pub(crate) async fn open(location: Location) -> Result<Opened, OpenError> {
@@ -20,16 +21,5 @@ pub(crate) async fn open(location: Location) -> Result<Opened, OpenError> {
     if let Some(timeout) = timeout {
         options = options.with_busy_timeout(timeout);
     }
-    let mut store = options.open().await?;
-    if let Some(bytes) = bytes {
-        store = store.with_max_data_bytes(bytes);
-    }
-    if let Some(namespace) = location.text(NAMESPACE) {
-        store = store.with_table(namespace).map_err(|invalid| OpenError::Namespace(invalid.into()))?;
-    }
-    if setup {
-        store.setup().await?;
-    }
-    let closing = store.clone();
-    Ok(Opened::new(store).closing(async move { closing.close().await }))
+    sql::ready(options.open().await?, &location, bytes, setup).await
 }
