@@ -8,5 +8,5 @@ end
 
 -- The set of all that a name is filed in, by its last two characters.
 local function set_of(part, name)
-  return part * SETS + ((string.byte(name, -1) or 0) * 31 + (string.byte(name, -2) or 0)) % SETS
+  return part * SETS + ((string.byte(name, -1) or 0) % 39 * 16 + (string.byte(name, -2) or 0) % 39) % SETS
 end
