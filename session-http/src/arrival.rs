@@ -1,9 +1,9 @@
 //! What a request brings along that its session needs.
 
-use http::{Extensions, HeaderMap, Request};
+use http::{HeaderMap, Request};
 use session_core::SessionId;
 
-use crate::express::Express;
+use crate::express::{Express, ExpressCookie};
 use crate::{SessionConfig, events, express};
 
 /// A mark in a request's extensions: it came over HTTPS. A server that ends TLS itself puts it there, or a middleware that knows
@@ -24,6 +24,8 @@ pub(crate) enum Arrival {
 pub(crate) struct Presented {
     pub(crate) id: Option<SessionId>,
     pub(crate) is_secure: bool,
+    /// The options of the cookie, for this request.
+    pub(crate) cookie: ExpressCookie,
 }
 
 impl Arrival {
@@ -31,8 +33,9 @@ impl Arrival {
         let Some(express) = config.as_express() else {
             return if config.serves(request.uri().path()) { Self::Lazy } else { Self::Outside };
         };
-        if express.serves(request.uri().path()) {
-            Self::Express(Presented::of(express, request.headers(), request.extensions()))
+        let cookie = express.cookie_for(request);
+        if cookie.serves(request.uri().path()) {
+            Self::Express(Presented::of(express, cookie, request))
         } else {
             Self::Outside
         }
@@ -40,7 +43,15 @@ impl Arrival {
 }
 
 impl Presented {
-    pub(crate) fn of(express: &Express, headers: &HeaderMap, extensions: &Extensions) -> Self {
+    /// Knows nothing of the request but its headers.
+    pub(crate) fn of_headers(express: &Express, headers: &HeaderMap) -> Self {
+        let mut request = Request::new(());
+        *request.headers_mut() = headers.clone();
+        Self::of(express, express.cookie_for(&request), &request)
+    }
+
+    fn of<B>(express: &Express, cookie: ExpressCookie, request: &Request<B>) -> Self {
+        let headers = request.headers();
         let id = match express::read(headers, &express.name, &express.secrets) {
             express::Presented::Nothing => None,
             express::Presented::Signed(id) => Some(id),
@@ -49,6 +60,6 @@ impl Presented {
                 None
             }
         };
-        Self { id, is_secure: express.is_secure(headers, extensions) }
+        Self { id, is_secure: express.is_secure(headers, request.extensions()), cookie }
     }
 }

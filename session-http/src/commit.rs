@@ -206,8 +206,9 @@ impl Shared {
         let mut record = stored.record.clone();
         record.owner = owner.or(record.owner.as_ref()).cloned();
         record.expires_at = plan.expires_at(&self.config.expiry, now, record.deadline);
-        if is_changed {
-            record.data = plan.draft.to_data();
+        // To Express, the order of the names is a change too.
+        if is_changed || plan.express.is_some() {
+            record.data = plan.draft.current();
         }
         if plan.express.is_none() && is_changed && record.owner.is_none() && plan.draft.is_empty() {
             // A delete has no revision and would take a concurrent change with it; a write that has expired already has one.
@@ -283,7 +284,7 @@ impl Shared {
     async fn reload(&self, plan: &mut Plan) -> Result<bool, Error> {
         let Line::Stored(stored) = &mut plan.line else { return Ok(false) };
         let Some((mut record, revision)) = self.config.store.load(&stored.key).await? else { return Ok(false) };
-        plan.reloaded_cookie = self.config.take_in(&mut record);
+        plan.reloaded_cookie = self.config.take_in(&mut record).and_then(|taken| taken.cookie);
         let mut draft = Draft::new(record.data.clone());
         plan.log.replay(0, &mut draft)?;
         *stored = Stored { record, revision, ..stored.clone() };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use session_core::{BoxError, Clock, Expiry, Record, SessionId, SessionKey, SessionStore, SystemClock, Timestamp};
 
 use crate::departed::Departed;
-use crate::express::{Cookie, Express};
+use crate::express::{self, Express, Taken};
 use crate::presented::{Presented, find};
 use crate::{CookieFormat, CookiePolicy, Error, InvalidCookie, Secrets, SignedId, events};
 
@@ -164,12 +164,9 @@ impl SessionConfig {
         self.express.as_ref().map_or(self.cookie.name(), |express| &express.name)
     }
 
-    /// Takes out of a loaded record what is not the application's: the cookie that Express keeps with the values.
-    pub(crate) fn take_in(&self, record: &mut Record) -> Option<Cookie> {
-        self.express.as_ref()?;
-        let cookie = Cookie::from_json(record.data.raw(Cookie::NAME)?);
-        record.data = record.data.with_changes(&[(Cookie::NAME, None)]);
-        cookie
+    /// Takes out of a loaded record what is not the application's, under the rules of Express.
+    pub(crate) fn take_in(&self, record: &mut Record) -> Option<Taken> {
+        self.express.as_ref().map(|_| express::take_in(record))
     }
 
     pub(crate) fn now(&self) -> Timestamp {

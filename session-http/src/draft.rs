@@ -21,6 +21,8 @@ pub(crate) struct Draft {
     cleared: bool,
     /// What was set (`Some`) or removed (`None`), each name once.
     edits: Vec<(Arc<str>, Option<Arc<RawValue>>)>,
+    /// What was removed at some time: set again, it comes last.
+    removed: Vec<Arc<str>>,
 }
 
 /// One value, found and not yet parsed, so that a caller's own code never runs under a lock.
@@ -33,7 +35,7 @@ pub(crate) enum Found {
 
 impl Draft {
     pub(crate) fn new(base: Data) -> Self {
-        Self { base, cleared: false, edits: Vec::new() }
+        Self { base, ..Self::default() }
     }
 
     pub(crate) fn find(&self, name: &str) -> Found {
@@ -46,8 +48,15 @@ impl Draft {
     }
 
     pub(crate) fn put(&mut self, name: &Arc<str>, value: Option<Arc<RawValue>>) {
-        match self.edits.iter_mut().find(|(edited, _)| edited == name) {
-            Some((_, edit)) => *edit = value,
+        if value.is_none() && !self.removed.contains(name) {
+            self.removed.push(name.clone());
+        }
+        match self.edits.iter().position(|(edited, _)| edited == name) {
+            Some(index) if self.edits[index].1.is_some() => self.edits[index].1 = value,
+            Some(index) => {
+                self.edits.remove(index);
+                self.edits.push((name.clone(), value));
+            }
             None => self.edits.push((name.clone(), value)),
         }
     }
@@ -57,6 +66,7 @@ impl Draft {
         let age = self.max_age();
         self.cleared = true;
         self.edits.clear();
+        self.removed.clear();
         if let Some(Ok(age)) = age.map(|age| write(&age.as_millis())) {
             self.put(&MAX_AGE.into(), Some(age));
         }
@@ -79,9 +89,9 @@ impl Draft {
         if self.cleared { !self.base.is_empty() || !self.is_empty() } else { self.edits.iter().any(differs) }
     }
 
-    /// Returns the data as it is now: that which is stored if nothing would change.
+    /// Returns the data as it is now: that which is stored if nothing was written.
     pub(crate) fn current(&self) -> Data {
-        if self.is_changed() { self.to_data() } else { self.base.clone() }
+        if self.edits.is_empty() && !self.cleared { self.base.clone() } else { self.to_data() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -100,7 +110,8 @@ impl Draft {
 
     /// Writes the data that is to be stored.
     pub(crate) fn to_data(&self) -> Data {
-        let base = if self.cleared { Data::empty() } else { self.base.clone() };
+        let removed: Vec<_> = self.removed.iter().map(|name| (&**name, None)).collect();
+        let base = if self.cleared { Data::empty() } else { self.base.with_changes(&removed) };
         let edits: Vec<_> = self.edits.iter().map(|(name, value)| (&**name, value.as_deref())).collect();
         base.with_changes(&edits)
     }

@@ -52,6 +52,10 @@ pub(crate) fn bad_signature() {
     tracing::warn!(target: TARGET, "session cookie refused: bad signature");
 }
 
+pub(crate) fn invalid_cookie() {
+    tracing::warn!(target: TARGET, "session cookie not set: an attribute is not valid");
+}
+
 pub(crate) fn duplicate_cookie() {
     tracing::warn!(target: TARGET, "session cookie refused: sent more than once");
 }

@@ -5,7 +5,7 @@ use session_core::{Data, Expiry, Record, SessionKey, Timestamp};
 use crate::changes::ChangeLog;
 use crate::draft::Draft;
 use crate::events::{self, Reason};
-use crate::express::{Action, Cookie, Occasion};
+use crate::express::{Action, ExpressCookie, Occasion};
 use crate::session::Shared;
 use crate::state::{CookieOrder, Ended, Line, State, Stored, Wishes};
 use crate::{Error, SessionConfig};
@@ -19,9 +19,9 @@ pub(crate) struct Plan {
     pub(crate) wishes: Wishes,
     pub(crate) head_sent: bool,
     /// Under the rules of Express: what is due, and the cookie that is kept with the values.
-    pub(crate) express: Option<(Action, Cookie)>,
+    pub(crate) express: Option<(Action, ExpressCookie)>,
     /// The cookie that was stored with what was loaded again.
-    pub(crate) reloaded_cookie: Option<Cookie>,
+    pub(crate) reloaded_cookie: Option<ExpressCookie>,
 }
 
 /// What one attempt did to the store.

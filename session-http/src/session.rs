@@ -203,7 +203,8 @@ impl Session {
     pub fn set_max_age(&self, max_age: Option<Duration>) {
         let mut state = self.0.state();
         if let Some(ledger) = &mut state.ledger {
-            ledger.cookie.original_max_age = max_age.map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+            let cookie = ledger.cookie.clone();
+            ledger.cookie = max_age.map_or(cookie.clone().without_max_age(), |age| cookie.with_max_age(age));
             return;
         }
         let max_age = max_age.map(|age| age.clamp(Duration::from_secs(1), CookiePolicy::LONGEST_MAX_AGE));
@@ -234,7 +235,11 @@ impl Session {
     /// Without it the session is extended too, if that gains at least the
     /// [throttle](SessionConfig::with_touch_throttle).
     pub fn touch(&self) {
-        self.0.state().wish(|wishes| wishes.touch = true);
+        let mut state = self.0.state();
+        if let Some(ledger) = &mut state.ledger {
+            ledger.cookie.touch();
+        }
+        state.wish(|wishes| wishes.touch = true);
     }
 
     /// Computes on a value without holding the lock, and keeps the outcome if the value is still the same.

@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use http::{Extensions, HeaderMap, Request};
+use http::{HeaderMap, Request};
 use session_core::SessionKey;
 
 use crate::arrival::{Arrival, Presented};
-use crate::express::Ledger;
+use crate::express::{Ledger, take_in};
 use crate::session::Shared;
 use crate::state::{State, Stored};
 use crate::turn::Turn;
@@ -134,14 +134,13 @@ impl SessionSlot {
         if let Some(express) = config.as_express() {
             let presented = match &self.0.arrival {
                 Arrival::Express(presented) => presented.clone(),
-                Arrival::Lazy | Arrival::Outside => Presented::of(express, headers, &Extensions::new()),
+                Arrival::Lazy | Arrival::Outside => Presented::of_headers(express, headers),
             };
-            let mut ledger = Ledger::generated(express, presented.id.clone(), presented.is_secure, config.now());
+            let mut ledger = Ledger::generated(express, &presented, config.now());
             let Some(id) = presented.id else { return Ok(State { ledger: Some(ledger.into()), ..State::default() }) };
             let key = config.key_of(&id);
             let state = if let Some((mut record, revision)) = config.store.load(&key).await? {
-                let cookie = config.take_in(&mut record);
-                ledger = ledger.loaded(express, record.data.clone(), cookie);
+                ledger = ledger.loaded(express, take_in(&mut record));
                 State::loaded(Stored { id, key, record, revision })
             } else {
                 self.not_found(key)

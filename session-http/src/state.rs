@@ -9,7 +9,7 @@ use crate::Error;
 use crate::changes::{Change, ChangeLog};
 use crate::draft::{Draft, MAX_AGE};
 use crate::events::Reason;
-use crate::express::{Cookie, Express, Ledger, Unset};
+use crate::express::{self, Express, Ledger, Unset};
 
 /// A stored session, as it was last seen.
 #[derive(Clone)]
@@ -109,8 +109,8 @@ impl State {
 
     /// Refuses a name that is not the application's.
     pub(crate) fn check_name(&self, name: &str) -> Result<(), Error> {
-        let reserved = if self.ledger.is_some() { Cookie::NAME } else { MAX_AGE };
-        if name == reserved { Err(Error::ReservedName) } else { Ok(()) }
+        let is_reserved = if self.ledger.is_some() { express::is_reserved(name) } else { name == MAX_AGE };
+        if is_reserved { Err(Error::ReservedName) } else { Ok(()) }
     }
 
     /// Sets (`Some`) or removes a value.

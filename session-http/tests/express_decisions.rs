@@ -125,8 +125,10 @@ async fn run(incoming: &str, action: &str, options: &str, unset: &str) -> Outcom
     let config = SessionConfig::express(store.clone(), express(options, unset)).expect("the options build");
     let config = Arc::new(config.with_clock(app.clock.clone()));
     let seed = SessionKey::derive("session", &SessionId::parse(SEED).expect("it is an id"));
-    let max_age = if options.contains('M') { "60000" } else { "null" };
-    let data = format!(r#"{{"cookie":{{"originalMaxAge":{max_age},"httpOnly":true,"path":"/"}},"base":1}}"#);
+    let (max_age, expires) =
+        if options.contains('M') { ("60000", "\"2026-01-01T12:01:00.000Z\"") } else { ("null", "null") };
+    let kept = format!(r#"{{"originalMaxAge":{max_age},"expires":{expires},"httpOnly":true,"path":"/"}}"#);
+    let data = format!(r#"{{"cookie":{kept},"base":1}}"#);
     let end = if incoming == "expired" { app.now() } else { app.now().saturating_add(MINUTE) };
     let record = Record::new(Data::parse(data).expect("it is an object"), Timestamp::MIN, end);
     store.create(&seed, &record).await.expect("the key is free");

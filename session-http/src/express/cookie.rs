@@ -1,14 +1,14 @@
-//! The options of the cookie of express-session.
+//! The cookie of express-session: its options, and what becomes of it in one session.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use session_core::Timestamp;
 
-use crate::cookie::is_token;
 use crate::{InvalidCookie, Priority, SameSite};
 
-use super::Cookie;
+use super::attributes::{is_domain, is_path, is_true};
 
 /// When the cookie is `Secure`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,38 +36,36 @@ pub enum SameSitePolicy {
     Auto,
 }
 
-/// The options of express-session's cookie, with its defaults: `Path=/; HttpOnly` and nothing else.
+/// The cookie of express-session: as the options describe it, or as one session has it. The default is `Path=/; HttpOnly` and
+/// nothing else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct ExpressCookie {
-    domain: Option<Arc<str>>,
-    path: Arc<str>,
-    lifetime: Option<Lifetime>,
-    is_http_only: bool,
-    secure: SecurePolicy,
-    same_site: SameSitePolicy,
-    is_partitioned: bool,
-    priority: Option<Priority>,
+    pub(super) age: Age,
+    /// It has an `expires` that is not null, which Express looks at before it moves it.
+    pub(super) has_end: bool,
+    /// The other attributes, as JavaScript has them: what another program stored need not be what this one would.
+    pub(super) attributes: Arc<Map<String, Value>>,
 }
 
+/// `originalMaxAge`, from which `expires` follows at each use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lifetime {
-    For(Duration),
+pub(super) enum Age {
+    /// `undefined`, `null` and `false`: the browser forgets the cookie when it closes.
+    Undefined,
+    Null,
+    False,
+    /// In milliseconds; with a negative one the cookie has ended.
+    For(i64),
+    /// Until this instant; in the options only.
     Until(Timestamp),
 }
 
 impl Default for ExpressCookie {
     fn default() -> Self {
-        Self {
-            domain: None,
-            path: "/".into(),
-            lifetime: None,
-            is_http_only: true,
-            secure: SecurePolicy::Never,
-            same_site: SameSitePolicy::Absent,
-            is_partitioned: false,
-            priority: None,
-        }
+        let attributes = [("path", Value::from("/")), ("httpOnly", Value::from(true))];
+        let attributes = attributes.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
+        Self { age: Age::Null, has_end: false, attributes: Arc::new(attributes) }
     }
 }
 
@@ -78,105 +76,140 @@ impl ExpressCookie {
     }
 
     /// Sends the cookie to this host and its sub-domains.
-    pub fn with_domain(mut self, domain: impl Into<Arc<str>>) -> Self {
-        self.domain = Some(domain.into());
-        self
+    pub fn with_domain(self, domain: impl Into<String>) -> Self {
+        self.with("domain", Some(domain.into()))
     }
 
     /// Sends the cookie below this path only; requests whose path does not begin with it have no session. `/` otherwise.
-    pub fn with_path(mut self, path: impl Into<Arc<str>>) -> Self {
-        self.path = path.into();
-        self
+    pub fn with_path(self, path: impl Into<String>) -> Self {
+        self.with("path", Some(path.into()))
     }
 
     /// Ends the session, and the cookie, when it was not used for so long (`maxAge`). Fractions of a millisecond are dropped.
-    pub fn with_max_age(mut self, max_age: Duration) -> Self {
-        self.lifetime = Some(Lifetime::For(max_age));
-        self
+    pub fn with_max_age(self, max_age: Duration) -> Self {
+        Self { age: Age::For(i64::try_from(max_age.as_millis()).unwrap_or(i64::MAX)), has_end: true, ..self }
+    }
+
+    /// Lets the browser forget the cookie when it closes (`maxAge: null`), which is the default.
+    pub fn without_max_age(self) -> Self {
+        Self { age: Age::Null, has_end: false, ..self }
     }
 
     /// Ends a session that begins now at this instant (`expires`); each use moves the end by the same time.
     ///
-    /// It replaces a maximum age, and a maximum age replaces it.
-    pub fn with_expires(mut self, expires: Timestamp) -> Self {
-        self.lifetime = Some(Lifetime::Until(expires));
-        self
+    /// It replaces a maximum age, and a maximum age replaces it. An instant that has passed makes a cookie that has ended, as a negative
+    /// `maxAge` does.
+    pub fn with_expires(self, expires: Timestamp) -> Self {
+        Self { age: Age::Until(expires), has_end: true, ..self }
     }
 
     /// Shows the cookie to scripts (`httpOnly: false`). Whoever gets a script into a page then has the session.
-    pub fn without_http_only(mut self) -> Self {
-        self.is_http_only = false;
-        self
+    pub fn without_http_only(self) -> Self {
+        self.with("httpOnly", Some(false))
     }
 
     /// Sets when the cookie is `Secure`; never otherwise.
-    pub fn with_secure(mut self, secure: SecurePolicy) -> Self {
-        self.secure = secure;
-        self
+    pub fn with_secure(self, secure: SecurePolicy) -> Self {
+        match secure {
+            SecurePolicy::Never => self.with("secure", None::<bool>),
+            SecurePolicy::Always => self.with("secure", Some(true)),
+            SecurePolicy::Auto => self.with("secure", Some("auto")),
+        }
     }
 
     /// Sets what `SameSite` says; nothing otherwise.
-    pub fn with_same_site(mut self, same_site: SameSitePolicy) -> Self {
-        self.same_site = same_site;
-        self
+    pub fn with_same_site(self, same_site: SameSitePolicy) -> Self {
+        match same_site {
+            SameSitePolicy::Absent => self.with("sameSite", None::<bool>),
+            SameSitePolicy::Is(same_site) => self.with("sameSite", Some(same_site.as_str().to_ascii_lowercase())),
+            SameSitePolicy::Auto => self.with("sameSite", Some("auto")),
+        }
     }
 
     /// Adds `Partitioned`.
-    pub fn with_partitioning(mut self) -> Self {
-        self.is_partitioned = true;
-        self
+    pub fn with_partitioning(self) -> Self {
+        self.with("partitioned", Some(true))
     }
 
     /// Adds a `Priority`.
-    pub fn with_priority(mut self, priority: Priority) -> Self {
-        self.priority = Some(priority);
+    pub fn with_priority(self, priority: Priority) -> Self {
+        self.with("priority", Some(priority.as_str().to_ascii_lowercase()))
+    }
+
+    fn with(mut self, name: &str, value: Option<impl Into<Value>>) -> Self {
+        let attributes = Arc::make_mut(&mut self.attributes);
+        match value {
+            Some(value) => attributes.insert(name.to_owned(), value.into()),
+            None => attributes.remove(name),
+        };
         self
     }
 
-    pub(crate) fn path(&self) -> &str {
-        &self.path
+    /// Returns an attribute that JavaScript takes for true.
+    pub(super) fn attribute(&self, name: &str) -> Option<&Value> {
+        self.attributes.get(name).filter(|value| is_true(value))
+    }
+
+    /// Says whether the path of a request begins with the cookie's: without parts, `/app` is the beginning of `/apple`.
+    pub(crate) fn serves(&self, path: &str) -> bool {
+        path.starts_with(self.attribute("path").and_then(Value::as_str).unwrap_or("/"))
+    }
+
+    /// Says whether the cookie may be sent over HTTPS only.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.attribute("secure").is_some()
+    }
+
+    pub(crate) fn has_end(&self) -> bool {
+        self.has_end
     }
 
     /// Refuses what the npm package cookie throws at.
     pub(crate) fn check(&self) -> Result<(), InvalidCookie> {
-        let is_label = |label: &str| {
-            let inner = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-            (1..=63).contains(&label.len()) && inner && !label.starts_with('-') && !label.ends_with('-')
-        };
-        let domain = self.domain.as_deref().map(|domain| domain.strip_prefix('.').unwrap_or(domain));
-        if !domain.is_none_or(|domain| domain.split('.').all(is_label)) {
-            return Err(InvalidCookie::Domain);
+        let text = |name| self.attribute(name).and_then(Value::as_str);
+        if !text("domain").is_none_or(is_domain) {
+            Err(InvalidCookie::Domain)
+        } else if !text("path").is_none_or(is_path) {
+            Err(InvalidCookie::Path)
+        } else {
+            Ok(())
         }
-        let is_path = self.path.bytes().all(|byte| matches!(byte, 0x20..=0x3a | 0x3d..=0x7e));
-        if is_path { Ok(()) } else { Err(InvalidCookie::Path) }
     }
 
     /// Makes the cookie of a session that begins now.
-    pub(crate) fn generate(&self, now: Timestamp, is_secure: bool) -> Cookie {
-        Cookie {
-            original_max_age: self.lifetime.map(|lifetime| match lifetime {
-                Lifetime::For(age) => i64::try_from(age.as_millis()).unwrap_or(i64::MAX),
-                Lifetime::Until(expires) => expires.unix_millis() - now.unix_millis(),
-            }),
-            partitioned: self.is_partitioned.then_some(true),
-            priority: self.priority,
-            secure: match self.secure {
-                SecurePolicy::Never => None,
-                SecurePolicy::Always => Some(true),
-                SecurePolicy::Auto => Some(is_secure),
-            },
-            http_only: self.is_http_only,
-            domain: self.domain.clone(),
-            path: self.path.clone(),
-            same_site: match self.same_site {
-                SameSitePolicy::Absent => None,
-                SameSitePolicy::Is(same_site) => Some(same_site),
-                SameSitePolicy::Auto => Some(if is_secure { SameSite::None } else { SameSite::Lax }),
-            },
+    pub(crate) fn begun(&self, now: Timestamp, is_secure: bool) -> Self {
+        let is_auto = |name| self.attributes.get(name).is_some_and(|value| value == "auto");
+        let mut cookie = self.clone().set(now);
+        if is_auto("secure") {
+            cookie = cookie.with("secure", Some(is_secure));
         }
+        if is_auto("sameSite") {
+            cookie = cookie.with("sameSite", Some(if is_secure { "none" } else { "lax" }));
+        }
+        cookie
     }
-}
 
-pub(crate) fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(is_token)
+    /// Makes the cookie of a session which is set to this now.
+    pub(crate) fn set(mut self, now: Timestamp) -> Self {
+        if let Age::Until(end) = self.age {
+            self.age = Age::For(end.unix_millis() - now.unix_millis());
+        }
+        self
+    }
+
+    /// A use moves the end.
+    pub(crate) fn touch(&mut self) {
+        self.has_end = !matches!(self.age, Age::Undefined | Age::Null);
+    }
+
+    /// Returns when the cookie ends if it is used now.
+    pub(crate) fn expires(&self, now: Timestamp) -> Option<Timestamp> {
+        let end = match self.age {
+            Age::Undefined | Age::Null | Age::False => return None,
+            Age::For(age) => now.unix_millis().saturating_add(age),
+            Age::Until(end) => return Some(end),
+        };
+        let nearest = if end < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        Some(Timestamp::from_unix_millis(end).unwrap_or(nearest))
+    }
 }

@@ -9,60 +9,54 @@ use session_core::{Data, SessionId, Timestamp};
 use time::OffsetDateTime;
 
 use crate::cookie::secret_header;
-use crate::{Priority, SameSite, Secrets};
+use crate::{Secrets, events};
 
-use super::signed;
+use super::attributes::{is_domain, is_path, priority, same_site, text};
+use super::cookie::Age;
+use super::{ExpressCookie, signed};
 
-/// The cookie of one session. Express keeps it in the session's data under the name `cookie`, and so does the preset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Cookie {
-    /// In milliseconds; `None` for a cookie that the browser forgets when it closes.
-    pub(crate) original_max_age: Option<i64>,
-    pub(super) partitioned: Option<bool>,
-    pub(super) priority: Option<Priority>,
-    pub(crate) secure: Option<bool>,
-    pub(super) http_only: bool,
-    pub(super) domain: Option<Arc<str>>,
-    pub(super) path: Arc<str>,
-    pub(super) same_site: Option<SameSite>,
-}
+/// The names of what is kept, in the order of Express.
+const NAMES: [&str; 9] =
+    ["originalMaxAge", "partitioned", "priority", "expires", "secure", "httpOnly", "domain", "path", "sameSite"];
 
-impl Cookie {
+impl ExpressCookie {
     /// The name that the data keeps the cookie under, which no value of the application can have.
     pub(crate) const NAME: &str = "cookie";
 
-    /// Returns when the cookie ends if it is used now.
-    pub(crate) fn expires(&self, now: Timestamp) -> Option<Timestamp> {
-        let millis = now.unix_millis().saturating_add(self.original_max_age?);
-        let end = if millis < 0 { Timestamp::MIN } else { Timestamp::MAX };
-        Some(Timestamp::from_unix_millis(millis).unwrap_or(end))
+    /// Writes the `Set-Cookie` header; none if an attribute is not one, as Express does then.
+    pub(crate) fn issue(&self, name: &str, id: &SessionId, secrets: &Secrets, now: Timestamp) -> Option<HeaderValue> {
+        let line = self.line(format!("{name}={}", signed::write(id, secrets)), now);
+        if line.is_none() {
+            events::invalid_cookie();
+        }
+        secret_header(&line?)
     }
 
-    /// Writes the `Set-Cookie` header, with the attributes in the order of cookie 0.7.
-    pub(crate) fn issue(&self, name: &str, id: &SessionId, secrets: &Secrets, now: Timestamp) -> Option<HeaderValue> {
-        let mut line = format!("{name}={}", signed::write(id, secrets));
-        if let Some(domain) = &self.domain {
+    /// Writes the attributes in the order of cookie 0.7.
+    fn line(&self, mut line: String, now: Timestamp) -> Option<String> {
+        if let Some(domain) = self.attribute("domain") {
+            let domain = text(domain).filter(|domain| is_domain(domain))?;
             line.push_str(&format!("; Domain={domain}"));
         }
-        if !self.path.is_empty() {
-            line.push_str(&format!("; Path={}", self.path));
+        if let Some(path) = self.attribute("path") {
+            let path = text(path).filter(|path| is_path(path))?;
+            line.push_str(&format!("; Path={path}"));
         }
         if let Some(expires) = self.expires(now) {
             line.push_str(&format!("; Expires={}", http_date(expires)));
         }
-        let flags = [
-            (self.http_only, "; HttpOnly"),
-            (self.secure == Some(true), "; Secure"),
-            (self.partitioned == Some(true), "; Partitioned"),
-        ];
-        flags.iter().filter(|(is_set, _)| *is_set).for_each(|(_, flag)| line.push_str(flag));
-        if let Some(priority) = self.priority {
-            line.push_str(&format!("; Priority={}", priority.as_str()));
+        for (name, flag) in [("httpOnly", "HttpOnly"), ("secure", "Secure"), ("partitioned", "Partitioned")] {
+            if self.attribute(name).is_some() {
+                line.push_str(&format!("; {flag}"));
+            }
         }
-        if let Some(same_site) = self.same_site {
-            line.push_str(&format!("; SameSite={}", same_site.as_str()));
+        if let Some(value) = self.attribute("priority") {
+            line.push_str(&format!("; Priority={}", priority(value)?));
         }
-        secret_header(&line)
+        if let Some(value) = self.attribute("sameSite") {
+            line.push_str(&format!("; SameSite={}", same_site(value)?));
+        }
+        Some(line)
     }
 
     /// Writes the data that is stored: the cookie, then the application's values.
@@ -80,50 +74,36 @@ impl Cookie {
     }
 
     fn to_json(&self, now: Timestamp) -> String {
-        let mut text = String::from("{");
-        let mut put = |name: &str, value: Option<Value>| {
-            if let Some(value) = value {
-                let comma = if text.len() > 1 { "," } else { "" };
-                text.push_str(&format!("{comma}\"{name}\":{value}"));
-            }
-        };
-        let priority = self.priority.map(|priority| priority.as_str().to_ascii_lowercase());
-        let same_site = self.same_site.map(|same_site| same_site.as_str().to_ascii_lowercase());
-        put("originalMaxAge", Some(self.original_max_age.into()));
-        put("partitioned", self.partitioned.map(Value::from));
-        put("priority", priority.map(Value::from));
-        put("expires", Some(self.expires(now).map(iso_date).into()));
-        put("secure", self.secure.map(Value::from));
-        put("httpOnly", Some(self.http_only.into()));
-        put("domain", self.domain.as_deref().map(Value::from));
-        put("path", Some((&*self.path).into()));
-        put("sameSite", same_site.map(Value::from));
-        text.push('}');
-        text
+        let members = NAMES.iter().filter_map(|&name| {
+            let value = match (name, self.age) {
+                ("originalMaxAge" | "expires", Age::Undefined) => return None,
+                ("originalMaxAge" | "expires", Age::Null) => Value::Null,
+                ("originalMaxAge" | "expires", Age::False) => Value::from(false),
+                ("originalMaxAge", Age::For(age)) => Value::from(age),
+                ("expires", _) => Value::from(self.expires(now).map(iso_date)),
+                _ => self.attributes.get(name)?.clone(),
+            };
+            Some(format!("\"{name}\":{value}"))
+        });
+        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
     }
 
     /// Reads the cookie that a stored session has; what it does not say is as in a new cookie of Express.
     pub(crate) fn from_json(text: &RawValue) -> Option<Self> {
-        let fields: Map<String, Value> = serde_json::from_str(text.get()).ok()?;
-        let text = |name| fields.get(name).and_then(Value::as_str);
-        let flag = |name| fields.get(name).and_then(|value| value.as_bool().or(value.as_str().map(|_| true)));
-        let age = fields.get("originalMaxAge").and_then(Value::as_f64);
-        Some(Self {
-            // Times of a browser's cookie are far below what a float holds exactly.
-            #[allow(clippy::cast_possible_truncation, reason = "the conversion saturates")]
-            original_max_age: age.map(|age| age as i64),
-            partitioned: flag("partitioned"),
-            priority: text("priority").and_then(|text| text.parse().ok()),
-            secure: flag("secure"),
-            http_only: flag("httpOnly").unwrap_or(true),
-            domain: text("domain").map(Arc::from),
-            path: text("path").unwrap_or("/").into(),
-            same_site: match fields.get("sameSite") {
-                Some(Value::Bool(true)) => Some(SameSite::Strict),
-                Some(Value::String(text)) => text.parse().ok(),
-                _ => None,
-            },
-        })
+        let mut said: Map<String, Value> = serde_json::from_str(text.get()).ok()?;
+        let age = match said.remove("originalMaxAge") {
+            None => Age::Undefined,
+            Some(Value::Bool(false)) => Age::False,
+            Some(age) => age.as_f64().map_or(Age::Null, |age| {
+                #[allow(clippy::cast_possible_truncation, reason = "the conversion saturates")]
+                Age::For(age.floor() as i64)
+            }),
+        };
+        let has_end = said.remove("expires").is_some_and(|expires| !expires.is_null());
+        let mut attributes = Self::default().attributes;
+        let known = said.into_iter().filter(|(name, _)| NAMES.contains(&name.as_str()));
+        Arc::make_mut(&mut attributes).extend(known);
+        Some(Self { age, has_end, attributes })
     }
 }
 

@@ -2,10 +2,12 @@
 
 use session_core::{Data, SessionId, Timestamp};
 
+use crate::arrival::Presented;
 use crate::events::Reason;
 use crate::state::{Line, State};
 
-use super::{Cookie, Express};
+use super::json::is_same;
+use super::{Express, ExpressCookie, Taken};
 
 /// What one request remembers of its session for these decisions.
 pub(crate) struct Ledger {
@@ -18,9 +20,9 @@ pub(crate) struct Ledger {
     /// The id has changed since then: by `regenerate`, a login or a rotation.
     is_replaced: bool,
     absence: Option<Absence>,
-    pub(crate) cookie: Cookie,
+    pub(crate) cookie: ExpressCookie,
     /// The cookie that a session which begins in this request gets.
-    fresh: Cookie,
+    fresh: ExpressCookie,
     pub(crate) is_secure: bool,
 }
 
@@ -51,30 +53,30 @@ pub(crate) enum Action {
 
 impl Ledger {
     /// Begins a request that presented an id and found nothing, or that presented none.
-    pub(crate) fn generated(express: &Express, presented: Option<SessionId>, is_secure: bool, now: Timestamp) -> Self {
-        let cookie = express.cookie.generate(now, is_secure);
+    pub(crate) fn generated(express: &Express, presented: &Presented, now: Timestamp) -> Self {
+        let cookie = express.begin_cookie(&presented.cookie, now, presented.is_secure);
         Self {
-            presented,
+            presented: presented.id.clone(),
             original: Data::empty(),
             saved: None,
             is_replaced: false,
             absence: None,
             fresh: cookie.clone(),
             cookie,
-            is_secure,
+            is_secure: presented.is_secure,
         }
     }
 
     /// Goes on with what was loaded: the values, and the cookie that was stored with them.
-    pub(crate) fn loaded(mut self, express: &Express, values: Data, cookie: Option<Cookie>) -> Self {
-        self.saved = (!express.saves_unchanged).then(|| values.clone());
-        self.original = values;
-        self.restore(cookie);
+    pub(crate) fn loaded(mut self, express: &Express, taken: Taken) -> Self {
+        self.saved = (!express.saves_unchanged).then(|| taken.original.clone());
+        self.original = taken.original;
+        self.restore(taken.cookie);
         self
     }
 
     /// Takes the cookie that is stored now, if there is one.
-    pub(crate) fn restore(&mut self, cookie: Option<Cookie>) {
+    pub(crate) fn restore(&mut self, cookie: Option<ExpressCookie>) {
         self.cookie = cookie.unwrap_or_else(|| self.fresh.clone());
     }
 
@@ -116,7 +118,7 @@ impl Ledger {
             return Action::Nothing;
         }
         let values = state.draft.current();
-        let is_saved = !self.is_replaced && self.saved.as_ref() == Some(&values);
+        let is_saved = !self.is_replaced && self.saved.as_ref().is_some_and(|saved| is_same(saved, &values));
         let is_quiet = !express.saves_uninitialized && self.saved.is_none() && !self.is_presented(state);
         let saves = if is_quiet { self.is_modified(&values) } else { !is_saved };
         match occasion {
@@ -129,19 +131,19 @@ impl Ledger {
 
     /// Decides whether the response sets the cookie.
     pub(crate) fn sets_cookie(&self, state: &State, express: &Express) -> bool {
-        if self.is_absent(state) || (self.cookie.secure == Some(true) && !self.is_secure) {
+        if self.is_absent(state) || (self.cookie.is_secure() && !self.is_secure) {
             return false;
         }
         let is_modified = self.is_modified(&state.draft.current());
         if self.is_presented(state) {
-            express.is_rolling || (self.cookie.original_max_age.is_some() && is_modified)
+            express.is_rolling || (self.cookie.has_end() && is_modified)
         } else {
             express.saves_uninitialized || is_modified
         }
     }
 
     fn is_modified(&self, values: &Data) -> bool {
-        self.is_replaced || self.original != *values
+        self.is_replaced || !is_same(&self.original, values)
     }
 
     /// Says whether the session is the one whose id the request presented.

@@ -1,9 +1,15 @@
 //! The options of express-session, under its names and with its defaults.
 
+use std::fmt;
+use std::sync::Arc;
+
+use http::request::Parts;
+use session_core::Timestamp;
+
 use crate::{InvalidCookie, InvalidSecrets, Secrets};
 
 use super::ExpressCookie;
-use super::cookie::is_name;
+use super::attributes::is_name;
 
 /// The options of express-session, under its names and with its defaults, as dangerous as they are.
 ///
@@ -23,12 +29,18 @@ use super::cookie::is_name;
 pub struct Express {
     pub(crate) secrets: Secrets,
     pub(crate) name: String,
-    pub(crate) cookie: ExpressCookie,
+    cookie: CookieOption,
     pub(crate) saves_unchanged: bool,
     pub(crate) saves_uninitialized: bool,
     pub(crate) is_rolling: bool,
     pub(crate) unset: Unset,
     pub(crate) proxy: Proxy,
+}
+
+#[derive(Clone)]
+enum CookieOption {
+    Is(ExpressCookie),
+    Of(Arc<dyn Fn(&Parts) -> ExpressCookie + Send + Sync>),
 }
 
 /// What becomes of the stored session when a handler [unsets](crate::Session::unset) it.
@@ -60,7 +72,7 @@ impl Express {
         Ok(Self {
             secrets: Secrets::of_any_length(secrets)?,
             name: "connect.sid".into(),
-            cookie: ExpressCookie::default(),
+            cookie: CookieOption::Is(ExpressCookie::default()),
             saves_unchanged: true,
             saves_uninitialized: true,
             is_rolling: false,
@@ -83,7 +95,17 @@ impl Express {
 
     /// Sets the cookie's options.
     pub fn with_cookie(mut self, cookie: ExpressCookie) -> Self {
-        self.cookie = cookie;
+        self.cookie = CookieOption::Is(cookie);
+        self
+    }
+
+    /// Sets what makes the cookie's options for each request, of all but its body (`cookie` as a function).
+    ///
+    /// They are not checked: with an attribute for which Express throws, the cookie is not set. As in express-session 1.19, `Auto` is
+    /// not resolved in them: such a [`Secure`](super::SecurePolicy) is sent over HTTPS only, with such a
+    /// [`SameSite`](super::SameSitePolicy) the cookie is not set.
+    pub fn with_cookie_of(mut self, cookie: impl Fn(&Parts) -> ExpressCookie + Send + Sync + 'static) -> Self {
+        self.cookie = CookieOption::Of(Arc::new(cookie));
         self
     }
 
@@ -119,12 +141,35 @@ impl Express {
 
     /// Refuses names and attributes for which Express drops the cookie of every response.
     pub(crate) fn check(&self) -> Result<(), InvalidCookie> {
-        if is_name(&self.name) { self.cookie.check() } else { Err(InvalidCookie::Name) }
+        match &self.cookie {
+            _ if !is_name(&self.name) => Err(InvalidCookie::Name),
+            CookieOption::Is(cookie) => cookie.check(),
+            CookieOption::Of(_) => Ok(()),
+        }
     }
 
-    /// Says whether the path of a request begins with the cookie's: without parts, `/app` is the beginning of `/apple`.
-    pub(crate) fn serves(&self, path: &str) -> bool {
-        path.starts_with(self.cookie.path())
+    /// Returns the cookie's options for one request.
+    pub(crate) fn cookie_for<B>(&self, request: &http::Request<B>) -> ExpressCookie {
+        match &self.cookie {
+            CookieOption::Is(cookie) => cookie.clone(),
+            CookieOption::Of(make) => {
+                let (mut parts, ()) = http::Request::new(()).into_parts();
+                parts.method = request.method().clone();
+                parts.uri = request.uri().clone();
+                parts.version = request.version();
+                parts.headers = request.headers().clone();
+                parts.extensions = request.extensions().clone();
+                make(&parts)
+            }
+        }
+    }
+
+    /// Makes the cookie of a session that begins now.
+    pub(crate) fn begin_cookie(&self, options: &ExpressCookie, now: Timestamp, is_secure: bool) -> ExpressCookie {
+        match self.cookie {
+            CookieOption::Is(_) => options.begun(now, is_secure),
+            CookieOption::Of(_) => options.clone().set(now),
+        }
     }
 
     pub(crate) fn is_secure(&self, headers: &http::HeaderMap, extensions: &http::Extensions) -> bool {
@@ -133,6 +178,17 @@ impl Express {
         }
         let forwarded = headers.get("x-forwarded-proto").filter(|_| self.proxy == Proxy::Trusted);
         let first = forwarded.and_then(|value| value.as_bytes().split(|&byte| byte == b',').next());
-        first.is_some_and(|proto| proto.trim_ascii().eq_ignore_ascii_case(b"https"))
+        // Node reads the bytes as Latin-1, in which JavaScript trims one space that is not ASCII.
+        let first = first.map(|proto| proto.iter().copied().map(char::from).collect::<String>());
+        first.is_some_and(|proto| proto.trim_matches([' ', '\t', '\u{a0}']).eq_ignore_ascii_case("https"))
+    }
+}
+
+impl fmt::Debug for CookieOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Is(cookie) => cookie.fmt(f),
+            Self::Of(_) => f.write_str("of each request"),
+        }
     }
 }

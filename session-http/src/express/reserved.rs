@@ -1,0 +1,48 @@
+//! The names in a session's data that are Express's and not the application's.
+
+use session_core::{Data, Record};
+
+use super::ExpressCookie;
+
+/// What every session of Express has by itself, beside its cookie: values of these names are dropped when a session is loaded.
+const DROPPED: [&str; 20] = [
+    "__defineGetter__",
+    "__defineSetter__",
+    "__lookupGetter__",
+    "__lookupSetter__",
+    "__proto__",
+    "constructor",
+    "destroy",
+    "hasOwnProperty",
+    "id",
+    "isPrototypeOf",
+    "propertyIsEnumerable",
+    "regenerate",
+    "reload",
+    "req",
+    "resetMaxAge",
+    "save",
+    "toLocaleString",
+    "toString",
+    "touch",
+    "valueOf",
+];
+
+/// What was in a loaded record beside the application's values.
+pub(crate) struct Taken {
+    pub(crate) cookie: Option<ExpressCookie>,
+    /// All of the data but the cookie.
+    pub(crate) original: Data,
+}
+
+pub(crate) fn is_reserved(name: &str) -> bool {
+    name == ExpressCookie::NAME || DROPPED.contains(&name)
+}
+
+/// Takes out of a loaded record what is not the application's.
+pub(crate) fn take_in(record: &mut Record) -> Taken {
+    let cookie = record.data.raw(ExpressCookie::NAME).and_then(ExpressCookie::from_json);
+    let original = record.data.with_changes(&[(ExpressCookie::NAME, None)]);
+    record.data = original.with_changes(&DROPPED.map(|name| (name, None)));
+    Taken { cookie, original }
+}
