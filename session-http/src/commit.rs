@@ -1,8 +1,9 @@
 //! From changes to one call of the store: nothing, touch, create, update, rotate or delete.
 
+use std::pin::pin;
 use std::time::Duration;
 
-use session_core::{OwnerId, Record, SessionId, SessionKey, Timestamp};
+use session_core::{OwnerId, Record, Revision, SessionId, SessionKey, Timestamp};
 
 use crate::draft::Draft;
 use crate::events::{self, Reason};
@@ -27,16 +28,19 @@ impl Session {
     /// write and its answer was lost, that makes them a second time. The cookie of a session that this created or rotated is
     /// sent with the response, unless the response fails.
     pub async fn save(&self) -> Result<(), Error> {
-        let _taken = self.0.turn.take().await;
-        if self.0.settle(Occasion::Save).await? == Fate::Gone {
-            return Err(Error::Gone);
-        }
-        let mut state = self.0.state();
-        let values = state.stored().map(|stored| stored.record.data.clone());
-        if let Some((ledger, values)) = state.ledger.as_mut().zip(values) {
-            ledger.note_saved(values);
-        }
-        Ok(())
+        let saving = pin!(async {
+            let _taken = self.0.turn.take().await;
+            if self.0.settle(Occasion::Save).await? == Fate::Gone {
+                return Err(Error::Gone);
+            }
+            let mut state = self.0.state();
+            let values = state.stored().map(|stored| stored.record.data.clone());
+            if let Some((ledger, values)) = state.ledger.as_mut().zip(values) {
+                ledger.note_saved(values);
+            }
+            Ok(())
+        });
+        self.0.config.in_time(saving).await
     }
 
     /// Loads the session again, and makes the changes of this request that are not stored yet on what it finds.
@@ -44,52 +48,51 @@ impl Session {
     /// [`Error::Gone`] says that it was ended by another request. For a session that is not stored it does nothing. Under the rules
     /// of [Express](crate::express) the changes are dropped, and a session that is not stored is [`Error::Gone`] too.
     pub async fn reload(&self) -> Result<(), Error> {
-        let _taken = self.0.turn.take().await;
-        let mut plan = Plan::of(&self.0.state(), &self.0.config, Occasion::Save);
-        let is_express = plan.express.is_some();
-        let Line::Stored(stored) = &plan.line else { return if is_express { Err(Error::Gone) } else { Ok(()) } };
-        let key = stored.key.clone();
-        if is_express {
-            plan.log.forget(plan.log.last());
-        }
-        if self.0.reload(&mut plan).await? {
-            self.0.refresh(&plan);
-            Ok(())
-        } else {
-            self.0.install(&plan, Outcome::Gone(key));
-            Err(Error::Gone)
-        }
+        let reloading = pin!(async {
+            let _taken = self.0.turn.take().await;
+            let mut plan = Plan::of(&self.0.state(), &self.0.config, Occasion::Save);
+            let is_express = plan.express.is_some();
+            let Line::Stored(stored) = &plan.line else { return if is_express { Err(Error::Gone) } else { Ok(()) } };
+            let key = stored.key.clone();
+            if is_express {
+                plan.log.forget(plan.log.last());
+            }
+            if self.0.reload(&mut plan).await? {
+                self.0.refresh(&plan);
+                Ok(())
+            } else {
+                self.0.install(&plan, Outcome::Gone(key));
+                Err(Error::Gone)
+            }
+        });
+        self.0.config.in_time(reloading).await
     }
 
     /// Stores the changes for the last time before the head is sent; called once per request.
     pub(crate) async fn commit(&self) -> Result<ResponseHeaders, Error> {
         let shared = &self.0;
-        let _taken = shared.turn.take().await;
-        if let Some(express) = shared.config.as_express() {
-            shared.state().fulfil_unset(express);
-        }
-        let settled = shared.settle(Occasion::End).await;
+        let settling = pin!(async {
+            let taken = shared.turn.take().await;
+            if let Some(express) = shared.config.as_express() {
+                shared.state().fulfil_unset(express);
+            }
+            shared.settle(Occasion::End).await.map(|_| taken)
+        });
+        let settled = shared.config.in_time(settling).await;
         let mut state = shared.state();
         state.head_sent = true;
         if let Err(error) = settled {
-            // The client is told that it failed, so it must not be stored by a handle that lives on.
+            events::commit_failed(&error);
+            let is_delivered = shared.config.failure.delivers(&mut state, &error);
+            // The client is told that it failed, or never: it must not be stored by a handle that lives on.
             state.forget_changes();
             state.ended.clear();
-            drop(state);
-            events::commit_failed(&error);
-            return Err(error);
-        }
-        let order = std::mem::take(&mut state.cookie);
-        let cookie = match state.ledger.as_ref().zip(shared.config.as_express()) {
-            None => shared.set_cookie(&order, state.draft.max_age(), state.is_outdated),
-            Some((ledger, express)) => {
-                state.stored().filter(|_| ledger.sets_cookie(&state, express)).and_then(|stored| {
-                    ledger.cookie.issue(&express.name, &stored.id, &express.secrets, shared.config.now())
-                })
+            if !is_delivered {
+                return Err(error);
             }
-        };
+        }
         drop(state);
-        Ok(ResponseHeaders::of_session(shared.config.clone(), cookie))
+        Ok(shared.response_headers())
     }
 }
 
@@ -97,7 +100,7 @@ impl Shared {
     /// Makes the store agree with the state. Only who has the turn may call it.
     async fn settle(&self, occasion: Occasion) -> Result<Fate, Error> {
         self.delete_ended().await?;
-        if let Some(fate) = self.nothing_to_do(occasion) {
+        if let Some(fate) = self.nothing_to_do(occasion)? {
             return Ok(fate);
         }
         let mut plan = Plan::of(&self.state(), &self.config, occasion);
@@ -137,30 +140,31 @@ impl Shared {
     }
 
     /// Returns quickly, and copies nothing, when there is nothing to write and no touch is due.
-    fn nothing_to_do(&self, occasion: Occasion) -> Option<Fate> {
+    fn nothing_to_do(&self, occasion: Occasion) -> Result<Option<Fate>, Error> {
         let mut state = self.state();
+        if let Line::Unloaded(_) = state.line {
+            let is_asked = state.has_changes() || (occasion == Occasion::Save && state.ledger.is_some());
+            return if is_asked { Err(Error::ReadOnly) } else { Ok(Some(Fate::Settled)) };
+        }
         if let Some((ledger, express)) = state.ledger.as_ref().zip(self.config.as_express()) {
             let is_gone = matches!(state.line, Line::Gone(_));
             let is_quiet = ledger.action(&state, express, occasion) == Action::Nothing;
             if is_quiet && !is_gone {
                 state.forget_wishes();
             }
-            return (is_quiet && !(is_gone && state.has_changes())).then_some(if is_gone {
-                Fate::Gone
-            } else {
-                Fate::Settled
-            });
+            let fate = if is_gone { Fate::Gone } else { Fate::Settled };
+            return Ok((is_quiet && !(is_gone && state.has_changes())).then_some(fate));
         }
         if state.has_changes() || state.wishes.touch {
-            return None;
+            return Ok(None);
         }
-        match &state.line {
-            Line::New => Some(Fate::Settled),
+        Ok(match &state.line {
+            Line::New | Line::Unloaded(_) => Some(Fate::Settled),
             Line::Gone(_) => Some(Fate::Gone),
             Line::Stored(stored) => {
                 (!self.is_touch_due(stored, state.draft.max_age(), self.config.now(), false)).then_some(Fate::Settled)
             }
-        }
+        })
     }
 
     /// Deletes the sessions that this request ended (S13). Browsers are told only if the session was there until now: else
@@ -190,6 +194,7 @@ impl Shared {
         let stored = match &plan.line {
             Line::Gone(key) => return Ok(Outcome::Gone(key.clone())),
             Line::New => return self.create(plan, now).await,
+            Line::Unloaded(_) => return Err(Error::ReadOnly),
             Line::Stored(stored) => stored,
         };
         let owner = plan.wishes.owner.as_ref();
@@ -222,7 +227,8 @@ impl Shared {
         if plan.wishes.rotate {
             let (id, key) = self.new_id(plan)?;
             self.config.remember_departed(&stored.key);
-            let revision = store.rotate(&stored.key, stored.revision, &key, &plan.to_stored(&record, now)).await?;
+            let answer = store.rotate(&stored.key, stored.revision, &key, &plan.to_stored(&record, now)).await;
+            let revision = self.or_find(&key, answer).await?;
             events::rotated(&stored.key, &key);
             let order = CookieOrder::Issue(id.clone(), record.expires_at);
             return Ok(Outcome::Stored(Stored { id, key, record, revision }, order));
@@ -254,10 +260,25 @@ impl Shared {
         let mut record = Record::new(plan.draft.to_data(), now, plan.expires_at(&self.config.expiry, now, deadline));
         record.deadline = deadline;
         record.owner = owner.cloned();
-        let revision = self.config.store.create(&key, &plan.to_stored(&record, now)).await?;
+        let answer = self.config.store.create(&key, &plan.to_stored(&record, now)).await;
+        let revision = self.or_find(&key, answer).await?;
         events::created(&key);
         let order = CookieOrder::Issue(id.clone(), record.expires_at);
         Ok(Outcome::Stored(Stored { id, key, record, revision }, order))
+    }
+
+    /// Looks for what was to be stored under a new key when the answer was lost: if it is there, whoever has the old id would
+    /// else be logged out by an outage.
+    async fn or_find(&self, key: &SessionKey, answer: session_core::Result<Revision>) -> Result<Revision, Error> {
+        match answer {
+            Err(lost @ session_core::Error::Unavailable(_)) if self.config.has_random_ids() => {
+                match self.config.store.load(key).await {
+                    Ok(Some((_, revision))) => Ok(revision),
+                    Ok(None) | Err(_) => Err(lost.into()),
+                }
+            }
+            answer => Ok(answer?),
+        }
     }
 
     fn new_id(&self, plan: &Plan) -> Result<(SessionId, SessionKey), Error> {

@@ -9,7 +9,7 @@ use session_core::{BoxError, Clock, Expiry, Record, SessionId, SessionKey, Sessi
 use crate::departed::Departed;
 use crate::express::{self, Express, Taken};
 use crate::presented::{Presented, find};
-use crate::{CookieFormat, CookiePolicy, Error, InvalidCookie, Secrets, SignedId, events};
+use crate::{CookieFormat, CookiePolicy, Error, FailurePolicy, InvalidCookie, Secrets, SignedId, Timer, events};
 
 /// Makes the id of a session.
 type NewId = dyn Fn() -> Result<SessionId, BoxError> + Send + Sync;
@@ -21,6 +21,9 @@ pub struct SessionConfig {
     pub(crate) secrets: Secrets,
     pub(crate) cookie: CookiePolicy,
     pub(crate) expiry: Expiry,
+    pub(crate) failure: FailurePolicy,
+    pub(crate) timer: Option<Arc<dyn Timer>>,
+    pub(crate) store_timeout: Duration,
     clock: Arc<dyn Clock>,
     format: Arc<dyn CookieFormat>,
     namespace: Arc<str>,
@@ -36,6 +39,9 @@ impl SessionConfig {
     /// The longest time that the default throttle lets pass between two touches of a session.
     pub const LONGEST_DEFAULT_THROTTLE: Duration = Duration::from_secs(60);
 
+    /// How long a request waits for its store if nothing else is said. Stores give up after half of it, and say why.
+    pub const DEFAULT_STORE_TIMEOUT: Duration = Duration::from_secs(10);
+
     /// Takes the store and the secrets; the rest has a safe default.
     pub fn new(store: Arc<dyn SessionStore>, secrets: Secrets) -> Self {
         Self {
@@ -43,6 +49,9 @@ impl SessionConfig {
             secrets,
             cookie: CookiePolicy::default(),
             expiry: Expiry::default(),
+            failure: FailurePolicy::default(),
+            timer: None,
+            store_timeout: Self::DEFAULT_STORE_TIMEOUT,
             clock: Arc::new(SystemClock),
             format: Arc::new(SignedId),
             namespace: "session".into(),
@@ -99,6 +108,36 @@ impl SessionConfig {
         self
     }
 
+    /// Sets what a client gets when the store fails; a 503 with `Retry-After` otherwise.
+    #[must_use]
+    pub fn with_failure(mut self, failure: FailurePolicy) -> Self {
+        self.failure = failure;
+        self
+    }
+
+    /// Sets how long a request waits for its store (S17): this long at most to load its session, and as long to store it, whatever
+    /// number of calls that takes. Ten seconds otherwise.
+    ///
+    /// What takes longer is dropped and counts as an outage. A write that was dropped may still reach the store.
+    #[must_use]
+    pub fn with_store_timeout(mut self, timeout: Duration) -> Self {
+        self.store_timeout = timeout;
+        self
+    }
+
+    /// Sets what measures that time. Without a timer nothing does, and only the store's own limits count.
+    #[must_use]
+    pub fn with_timer(mut self, timer: impl Timer + 'static) -> Self {
+        self.timer = Some(Arc::new(timer));
+        self
+    }
+
+    /// Sets the timer if there is none yet, for layers that know their runtime.
+    #[must_use]
+    pub fn with_default_timer(self, timer: impl Timer + 'static) -> Self {
+        if self.timer.is_some() { self } else { self.with_timer(timer) }
+    }
+
     /// Sets the name that goes into the derivation of the store's keys; `session` otherwise.
     ///
     /// Applications that share a backend give different names. A new name makes every session of the old one unreachable.
@@ -132,7 +171,7 @@ impl SessionConfig {
 
     /// Says whether a cookie that was accepted is not the one that would be written now: an old secret signed it.
     pub(crate) fn is_outdated(&self, headers: &http::HeaderMap, id: &SessionId) -> bool {
-        if self.secrets.are_single() {
+        if self.secrets.are_single() || self.express.is_some() {
             return false;
         }
         let Presented::Once(value) = find(headers, self.cookie.name()) else { return false };
@@ -154,6 +193,11 @@ impl SessionConfig {
             None => Ok(SessionId::generate()?),
             Some(new_id) => new_id().map_err(Error::NewId),
         }
+    }
+
+    /// Says whether no two ids are ever the same.
+    pub(crate) fn has_random_ids(&self) -> bool {
+        self.new_id.is_none()
     }
 
     pub(crate) fn as_express(&self) -> Option<&Express> {
@@ -229,6 +273,8 @@ impl fmt::Debug for SessionConfig {
             .field("format", &self.format)
             .field("namespace", &self.namespace)
             .field("touch_throttle", &self.touch_throttle())
+            .field("failure", &self.failure)
+            .field("store_timeout", &self.store_timeout)
             .field("express", &self.express)
             .finish_non_exhaustive()
     }

@@ -22,6 +22,9 @@ pub enum Error {
     /// The change needs a new cookie, and the response head has already been sent.
     #[error("the response has been sent, so the session's cookie cannot change any more")]
     HeadSent,
+    /// The session could not be loaded, so nothing is written to it; see [`LoadFailure::Anonymous`](crate::LoadFailure::Anonymous).
+    #[error("the session could not be loaded and is read-only")]
+    ReadOnly,
     /// The name is not the application's: `__max_age`, and under the rules of Express `cookie`.
     #[error("the name belongs to the session itself")]
     ReservedName,
@@ -64,23 +67,31 @@ impl Error {
             | Self::ReservedName
             | Self::UnreadableValue { .. }
             | Self::UnwritableValue { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Store(_) | Self::Contention | Self::Randomness(_) | Self::NewId(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::ReadOnly | Self::Contention | Self::Randomness(_) | Self::NewId(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
     /// Makes the response that tells the client: an empty body, `Cache-Control: no-store`, and with a 503 a `Retry-After`.
     ///
-    /// It never sets a cookie.
+    /// It never sets a cookie. The layer around the application puts the `Retry-After` of its
+    /// [policy](crate::FailurePolicy::with_retry_after) in place of the five seconds that this says.
     pub fn to_response<B: Default>(&self) -> Response<B> {
         let mut response = Response::new(B::default());
         *response.status_mut() = self.status();
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.status() == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, Self::RETRY_AFTER);
+            response.extensions_mut().insert(Outage);
         }
         response
     }
 }
+
+/// A mark on the response to an outage, whose `Retry-After` the policy decides.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outage;
 
 #[cfg(test)]
 mod tests {

@@ -94,7 +94,7 @@ impl Plan {
     fn data(&self) -> Data {
         match &self.line {
             Line::Stored(stored) => stored.record.data.clone(),
-            Line::New | Line::Gone(_) => Data::empty(),
+            Line::New | Line::Gone(_) | Line::Unloaded(_) => Data::empty(),
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 
 use crate::SessionConfig;
+use crate::error::Outage;
 use crate::session::Shared;
-use crate::state::CookieOrder;
+use crate::state::{CookieOrder, Line};
 
 /// The headers that a response gets because of its session; made by [`SessionSlot::commit`](crate::SessionSlot::commit).
 #[derive(Debug)]
@@ -16,22 +17,30 @@ pub struct ResponseHeaders {
     config: Arc<SessionConfig>,
     set_cookie: Option<HeaderValue>,
     was_read: bool,
+    is_read_only: bool,
 }
 
 impl ResponseHeaders {
     pub(crate) fn untouched(config: Arc<SessionConfig>) -> Self {
-        Self { config, set_cookie: None, was_read: false }
+        Self { config, set_cookie: None, was_read: false, is_read_only: false }
     }
 
-    pub(crate) fn of_session(config: Arc<SessionConfig>, set_cookie: Option<HeaderValue>) -> Self {
-        Self { config, set_cookie, was_read: true }
+    /// Adds the headers to a response. One that an [`Error`](crate::Error) made for an outage gets the `Retry-After` of the
+    /// [policy](crate::FailurePolicy).
+    pub fn apply_to<B>(self, response: &mut Response<B>) {
+        if response.extensions().get::<Outage>().is_some() {
+            let seconds = self.config.failure.retry_after.as_secs();
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        self.apply(response.headers_mut());
     }
 
-    /// Adds the headers to a response.
+    /// Adds the headers to those of a response.
     ///
     /// A `Set-Cookie` of the session's name that is already there is replaced, so that there is one (S8); cookies of other
     /// names stay. A response that sets the cookie gets `Cache-Control: no-store` in place of any other, and one whose
-    /// session was read gets `Vary: Cookie` beside what it varies by already (S10).
+    /// session was read gets `Vary: Cookie` beside what it varies by already (S10). What was made without the session because the
+    /// store failed is not kept by caches either.
     pub fn apply(self, headers: &mut HeaderMap) {
         if self.was_read && !varies_by_cookie(headers) {
             headers.append(header::VARY, HeaderValue::from_static("Cookie"));
@@ -40,18 +49,31 @@ impl ResponseHeaders {
             remove_cookies_named(headers, self.config.cookie_name());
             headers.append(header::SET_COOKIE, cookie);
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        } else if self.is_read_only {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
     }
 }
 
 impl Shared {
+    /// Makes the headers that tell the client what was done, once.
+    pub(crate) fn response_headers(&self) -> ResponseHeaders {
+        let config = &self.config;
+        let mut state = self.state();
+        let order = std::mem::take(&mut state.cookie);
+        let set_cookie = match state.ledger.as_ref().zip(config.as_express()) {
+            None => self.set_cookie(&order, state.draft.max_age(), state.is_outdated),
+            Some((ledger, express)) => state
+                .stored()
+                .filter(|_| ledger.sets_cookie(&state, express))
+                .and_then(|stored| ledger.cookie.issue(&express.name, &stored.id, &express.secrets, config.now())),
+        };
+        let is_read_only = matches!(state.line, Line::Unloaded(_));
+        ResponseHeaders { config: config.clone(), set_cookie, was_read: true, is_read_only }
+    }
+
     /// Writes the header that an order asks for; `own` is the session's own age.
-    pub(crate) fn set_cookie(
-        &self,
-        order: &CookieOrder,
-        own: Option<Duration>,
-        is_outdated: bool,
-    ) -> Option<HeaderValue> {
+    fn set_cookie(&self, order: &CookieOrder, own: Option<Duration>, is_outdated: bool) -> Option<HeaderValue> {
         let policy = &self.config.cookie;
         let age = own.or(policy.max_age());
         match order {

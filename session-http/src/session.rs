@@ -162,6 +162,13 @@ impl Session {
         self.0.state().stored().is_none()
     }
 
+    /// Says whether the session could not be loaded and the request goes on without it, as the
+    /// [policy](crate::LoadFailure::Anonymous) says. It looks empty and anonymous, and what is set on it is refused at the commit
+    /// with [`Error::ReadOnly`].
+    pub fn is_read_only(&self) -> bool {
+        matches!(self.0.state().line, Line::Unloaded(_))
+    }
+
     /// Makes the session this user's, under a new id (S11). The old id is dead when the response is sent.
     ///
     /// What an anonymous visitor had in the session stays. A session that belonged to another user ends, with its data, and a
@@ -290,6 +297,7 @@ impl fmt::Debug for Session {
             Line::New => ("new", None),
             Line::Stored(stored) => ("stored", Some(&stored.key)),
             Line::Gone(key) => ("gone", Some(key)),
+            Line::Unloaded(key) => ("not loaded", Some(key)),
         };
         f.debug_struct("Session").field("state", &state).field("key", &key).finish_non_exhaustive()
     }

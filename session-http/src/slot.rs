@@ -1,19 +1,19 @@
 //! The place of the session in a request: empty until somebody asks for it.
 
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use http::{HeaderMap, Request};
-use session_core::SessionKey;
+use http::{HeaderMap, Request, Response};
+use session_core::{SessionId, SessionKey};
 
 use crate::arrival::{Arrival, Presented};
 use crate::express::{Ledger, take_in};
 use crate::session::Shared;
 use crate::state::{State, Stored};
 use crate::turn::Turn;
-use crate::{Error, ResponseHeaders, Session, SessionConfig, events};
+use crate::{Error, LoadFailure, ResponseHeaders, Session, SessionConfig, events};
 
 /// The place of the session in one request. It is made for every request, and does nothing until it is opened.
 ///
@@ -80,19 +80,43 @@ impl SessionSlot {
         if let Some(session) = self.session() {
             return Ok(session);
         }
-        let _taken = self.0.turn.take().await;
-        if let Some(session) = self.session() {
-            return Ok(session);
-        }
         if self.is_outside_path() {
             return Err(Error::OutsidePath);
         }
-        let loaded = self.load(headers).await.inspect_err(events::load_failed);
-        self.0.opened().has_failed = loaded.is_err();
-        let mut state = loaded?;
+        let opening = pin!(async {
+            let _taken = self.0.turn.take().await;
+            match self.session() {
+                Some(session) => Ok(session),
+                None => Ok(self.install(self.load(headers).await?)),
+            }
+        });
+        match self.0.config.in_time(opening).await {
+            Err(error) => self.without_store(error, headers),
+            opened => opened,
+        }
+    }
+
+    /// The session could not be loaded.
+    fn without_store(&self, error: Error, headers: &HeaderMap) -> Result<Session, Error> {
+        events::load_failed(&error);
+        let config = &self.0.config;
+        let id = if config.failure.load == LoadFailure::Anonymous { self.presented(headers) } else { None };
+        let Some(id) = id else {
+            self.0.opened().has_failed = true;
+            return Err(error);
+        };
+        let state = State::unloaded(config.key_of(&id));
+        let ledger = self.ledger(headers).map(Box::new);
+        Ok(self.install(State { ledger, ..state }))
+    }
+
+    /// Makes it the session of this request, unless there is one.
+    fn install(&self, mut state: State) -> Session {
         let mut opened = self.0.opened();
+        opened.has_failed = false;
         state.head_sent = opened.closed;
-        Ok(opened.session.insert(Session(Arc::new(Shared::new(self.0.config.clone(), state)))).clone())
+        let new = || Session(Arc::new(Shared::new(self.0.config.clone(), state)));
+        opened.session.get_or_insert_with(new).clone()
     }
 
     /// Returns the session if it was opened.
@@ -104,7 +128,7 @@ impl SessionSlot {
     /// not opened.
     ///
     /// The head of the response may be sent only after it. When it fails, the response must not be sent at all:
-    /// [`Error::to_response`] takes its place. A session that other requests ended stays ended and is no error.
+    /// [`refuse`](SessionSlot::refuse) makes the one that takes its place. A session that other requests ended stays ended and is no error.
     pub fn commit(&self) -> Committing {
         let session = {
             let mut opened = self.0.opened();
@@ -121,6 +145,17 @@ impl SessionSlot {
         })
     }
 
+    /// Makes the response to a commit that failed: that of the [error](Error::to_response), with the `Retry-After` of the
+    /// [policy](crate::FailurePolicy), and with the cookie of a session that [`save`](Session::save) created or rotated before.
+    pub fn refuse<B: Default>(&self, error: &Error) -> Response<B> {
+        let config = &self.0.config;
+        let mut response = error.to_response();
+        let untouched = || ResponseHeaders::untouched(config.clone());
+        let headers = self.session().map_or_else(untouched, |session| session.0.response_headers());
+        headers.apply_to(&mut response);
+        response
+    }
+
     /// Express loads every session, and touches or saves it though nobody asked for it.
     async fn open_and_commit(self) -> Result<ResponseHeaders, Error> {
         // The cookie was read when the request arrived.
@@ -129,33 +164,43 @@ impl SessionSlot {
         session.commit().await
     }
 
+    /// Finds the id that the request presents with a valid signature, without any I/O.
+    fn presented(&self, headers: &HeaderMap) -> Option<SessionId> {
+        match (self.0.config.as_express(), &self.0.arrival) {
+            (None, _) => self.0.config.read_cookie(headers),
+            (Some(_), Arrival::Express(presented)) => presented.id.clone(),
+            (Some(express), _) => Presented::of_headers(express, headers).id,
+        }
+    }
+
+    /// Begins what is remembered under the rules of Express.
+    fn ledger(&self, headers: &HeaderMap) -> Option<Ledger> {
+        let config = &self.0.config;
+        let express = config.as_express()?;
+        Some(match &self.0.arrival {
+            Arrival::Express(presented) => Ledger::generated(express, presented, config.now()),
+            _ => Ledger::generated(express, &Presented::of_headers(express, headers), config.now()),
+        })
+    }
+
     async fn load(&self, headers: &HeaderMap) -> Result<State, Error> {
         let config = &self.0.config;
-        if let Some(express) = config.as_express() {
-            let presented = match &self.0.arrival {
-                Arrival::Express(presented) => presented.clone(),
-                Arrival::Lazy | Arrival::Outside => Presented::of_headers(express, headers),
-            };
-            let mut ledger = Ledger::generated(express, &presented, config.now());
-            let Some(id) = presented.id else { return Ok(State { ledger: Some(ledger.into()), ..State::default() }) };
-            let key = config.key_of(&id);
-            let state = if let Some((mut record, revision)) = config.store.load(&key).await? {
-                ledger = ledger.loaded(express, take_in(&mut record));
-                State::loaded(Stored { id, key, record, revision })
-            } else {
-                self.not_found(key)
-            };
-            return Ok(State { ledger: Some(ledger.into()), ..state });
-        }
-        let Some(id) = config.read_cookie(headers) else { return Ok(State::default()) };
+        let mut ledger = self.ledger(headers);
+        let Some(id) = self.presented(headers) else {
+            return Ok(State { ledger: ledger.map(Box::new), ..State::default() });
+        };
         let key = config.key_of(&id);
-        match config.store.load(&key).await? {
-            Some((record, revision)) => {
+        let state = match config.store.load(&key).await? {
+            Some((mut record, revision)) => {
+                if let Some(express) = config.as_express() {
+                    ledger = ledger.map(|ledger| ledger.loaded(express, take_in(&mut record)));
+                }
                 let is_outdated = config.is_outdated(headers, &id);
-                Ok(State { is_outdated, ..State::loaded(Stored { id, key, record, revision }) })
+                State { is_outdated, ..State::loaded(Stored { id, key, record, revision }) }
             }
-            None => Ok(self.not_found(key)),
-        }
+            None => self.not_found(key),
+        };
+        Ok(State { ledger: ledger.map(Box::new), ..state })
     }
 
     /// The id is not adopted (S3), and the cookie stays: a login elsewhere may have replaced it already.

@@ -29,6 +29,8 @@ pub(crate) enum Line {
     Stored(Stored),
     /// It was stored and has ended without this request's doing. It stays so.
     Gone(SessionKey),
+    /// The request presents it, and it could not be loaded. Nothing is written to it, or in its place.
+    Unloaded(SessionKey),
 }
 
 /// A stored session that this request ended and that is not deleted yet.
@@ -88,10 +90,15 @@ impl State {
         Self { line: Line::Gone(key), ..Self::default() }
     }
 
+    /// The store failed, and the policy is to go on without it.
+    pub(crate) fn unloaded(key: SessionKey) -> Self {
+        Self { line: Line::Unloaded(key), ..Self::default() }
+    }
+
     pub(crate) fn stored(&self) -> Option<&Stored> {
         match &self.line {
             Line::Stored(stored) => Some(stored),
-            Line::New | Line::Gone(_) => None,
+            Line::New | Line::Gone(_) | Line::Unloaded(_) => None,
         }
     }
 
@@ -162,6 +169,10 @@ impl State {
             Line::New => Line::New,
             Line::Stored(stored) => {
                 self.ended.push(Ended { key: stored.key, reason });
+                Line::New
+            }
+            Line::Unloaded(key) => {
+                self.ended.push(Ended { key, reason });
                 Line::New
             }
             Line::Gone(key) => Line::Gone(key),

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::{Clock, Expiry, SessionStore};
-use session_http::{CookieFormat, CookiePolicy, Secrets, SessionConfig};
+use session_http::{CookieFormat, CookiePolicy, FailurePolicy, Secrets, SessionConfig};
 use tower_layer::Layer;
 
 use crate::SessionService;
+use crate::timer::TokioTimer;
 
 /// Gives every request a session, and stores what the request did to it before the response is sent.
 ///
@@ -53,6 +54,19 @@ impl SessionLayer {
         self.map(|config| config.with_touch_throttle(throttle))
     }
 
+    /// Sets what a client gets when the store fails; see [`SessionConfig::with_failure`].
+    #[must_use]
+    pub fn with_failure(self, failure: FailurePolicy) -> Self {
+        self.map(|config| config.with_failure(failure))
+    }
+
+    /// Sets how long a request waits for its store; see [`SessionConfig::with_store_timeout`]. Tokio measures it, unless the
+    /// configuration has another [timer](SessionConfig::with_timer).
+    #[must_use]
+    pub fn with_store_timeout(self, timeout: Duration) -> Self {
+        self.map(|config| config.with_store_timeout(timeout))
+    }
+
     /// Sets the clock; see [`SessionConfig::with_clock`].
     #[must_use]
     pub fn with_clock(self, clock: impl Clock + 'static) -> Self {
@@ -78,7 +92,7 @@ impl SessionLayer {
 
 impl From<SessionConfig> for SessionLayer {
     fn from(config: SessionConfig) -> Self {
-        Self { config: Arc::new(config) }
+        Self { config: Arc::new(config.with_default_timer(TokioTimer)) }
     }
 }
 

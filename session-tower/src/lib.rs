@@ -8,10 +8,11 @@ mod layer;
 mod rejection;
 mod service;
 mod session;
+mod timer;
 
 pub use session_http::{
-    CookiePolicy, Error, InvalidCookie, InvalidSecrets, Priority, SameSite, Secrets, SecureConnection, SessionConfig,
-    express,
+    CommitFailure, CookiePolicy, Error, FailurePolicy, InvalidCookie, InvalidSecrets, LoadFailure, LogoutFailure,
+    Priority, SameSite, Secrets, SecureConnection, SessionConfig, express,
 };
 
 pub use layer::SessionLayer;

@@ -79,8 +79,8 @@ where
         // The response is there until this returns, and a future is not polled again.
         let mut response = response.take().unwrap_or_default();
         match committed {
-            Ok(headers) => headers.apply(response.headers_mut()),
-            Err(error) => response = error.to_response(),
+            Ok(headers) => headers.apply_to(&mut response),
+            Err(error) => response = this.slot.refuse(&error),
         }
         Poll::Ready(Ok(response))
     }

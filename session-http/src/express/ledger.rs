@@ -114,7 +114,7 @@ impl Ledger {
 
     /// Decides which call of the store is due.
     pub(crate) fn action(&self, state: &State, express: &Express, occasion: Occasion) -> Action {
-        if self.is_absent(state) || matches!(state.line, Line::Gone(_)) {
+        if self.is_absent(state) || matches!(state.line, Line::Gone(_) | Line::Unloaded(_)) {
             return Action::Nothing;
         }
         let values = state.draft.current();

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use session_core::{
     Clock, Error as StoreError, Expiry, ManualClock, OwnerId, Record, Result as StoreResult, Revision, SessionKey,
     SessionStore, Timestamp,
 };
-use session_http::{Error, Secrets, Session, SessionConfig, SessionSlot};
+use session_http::{Error, Secrets, Session, SessionConfig, SessionSlot, Timer};
 use session_store_memory::MemoryStore;
 
 pub(crate) const SECRET: &str = "a secret of the tests, 32 bytes or more";
@@ -32,6 +33,16 @@ pub(crate) struct Visit {
     headers: HeaderMap,
 }
 
+/// The timer of tokio, whose time tests can stop.
+#[derive(Debug)]
+pub(crate) struct TokioTimer;
+
+impl Timer for TokioTimer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
 /// What keeps the cookie, as a browser does.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Browser {
@@ -45,13 +56,20 @@ impl App {
 
     /// Sessions end an hour after their last use and a day after their beginning, unless `change` says otherwise.
     pub(crate) fn with(change: impl FnOnce(SessionConfig) -> SessionConfig) -> Self {
+        let secrets = Secrets::new([SECRET]).expect("the secret is long enough");
+        let expiry = Expiry::idle_and_absolute(HOUR, 24 * HOUR).expect("not zero");
+        Self::configured(|store, clock| {
+            let config = SessionConfig::new(store, secrets).with_clock(clock).with_expiry(expiry);
+            change(config.with_timer(TokioTimer))
+        })
+    }
+
+    pub(crate) fn configured(configure: impl FnOnce(Arc<WatchedStore>, Arc<ManualClock>) -> SessionConfig) -> Self {
         let start = Timestamp::from_unix_millis(1_767_268_800_000).expect("a date of our time is in range");
         let clock = Arc::new(ManualClock::new(start));
         let store = Arc::new(WatchedStore::new(MemoryStore::new().with_clock(clock.clone())));
-        let secrets = Secrets::new([SECRET]).expect("the secret is long enough");
-        let expiry = Expiry::idle_and_absolute(HOUR, 24 * HOUR).expect("not zero");
-        let config = SessionConfig::new(store.clone(), secrets).with_clock(clock.clone()).with_expiry(expiry);
-        Self { store, clock, config: Arc::new(change(config)) }
+        let config = Arc::new(configure(store.clone(), clock.clone()));
+        Self { store, clock, config }
     }
 
     pub(crate) fn visit(&self, browser: &Browser) -> Visit {
@@ -119,11 +137,15 @@ impl Visit {
     pub(crate) async fn finish_with(&self, headers: HeaderMap) -> Response<String> {
         let mut response = Response::new(String::new());
         *response.headers_mut() = headers;
-        match self.slot.commit().await {
-            Ok(headers) => headers.apply(response.headers_mut()),
-            Err(error) => response = error.to_response(),
-        }
+        self.finish_response(&mut response).await;
         response
+    }
+
+    pub(crate) async fn finish_response(&self, response: &mut Response<String>) {
+        match self.slot.commit().await {
+            Ok(headers) => headers.apply_to(response),
+            Err(error) => *response = self.slot.refuse(&error),
+        }
     }
 }
 
@@ -155,21 +177,42 @@ pub(crate) fn owner(name: &str) -> OwnerId {
     OwnerId::parse(name).expect("the test's owner is short")
 }
 
-/// The memory store, with its calls listed, a switch for an outage, and a pause before every call if wanted.
+/// What is wrong with the store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    #[default]
+    None,
+    /// It refuses every call.
+    Down,
+    /// It never answers.
+    Hangs,
+    /// It takes this long before it does anything.
+    Slow(Duration),
+    /// It does what it is asked and takes this long to say so.
+    Late(Duration),
+    /// It does what it is asked and the answer is lost, but for loads.
+    LosesAnswers,
+}
+
+/// The memory store, with its calls listed, trouble if wanted, and a pause before every call.
 pub(crate) struct WatchedStore {
     pub(crate) inner: MemoryStore,
     calls: Mutex<Vec<&'static str>>,
-    is_down: AtomicBool,
+    trouble: Mutex<Trouble>,
     yields: AtomicBool,
 }
 
 impl WatchedStore {
-    fn new(inner: MemoryStore) -> Self {
-        Self { inner, calls: Mutex::default(), is_down: AtomicBool::new(false), yields: AtomicBool::new(false) }
+    pub(crate) fn new(inner: MemoryStore) -> Self {
+        Self { inner, calls: Mutex::default(), trouble: Mutex::default(), yields: AtomicBool::new(false) }
     }
 
     pub(crate) fn set_down(&self, is_down: bool) {
-        self.is_down.store(is_down, Ordering::Relaxed);
+        self.set_trouble(if is_down { Trouble::Down } else { Trouble::None });
+    }
+
+    pub(crate) fn set_trouble(&self, trouble: Trouble) {
+        *self.trouble.lock().expect("no test panics under this lock") = trouble;
     }
 
     /// Lets other tasks run before every call.
@@ -182,35 +225,47 @@ impl WatchedStore {
         std::mem::take(&mut self.calls.lock().expect("no test panics under this lock"))
     }
 
-    async fn enter(&self, call: &'static str) -> StoreResult<()> {
-        self.calls.lock().expect("no test panics under this lock").push(call);
+    async fn call<T>(&self, name: &'static str, work: impl Future<Output = StoreResult<T>>) -> StoreResult<T> {
+        self.calls.lock().expect("no test panics under this lock").push(name);
         if self.yields.load(Ordering::Relaxed) {
             tokio::task::yield_now().await;
         }
-        if self.is_down.load(Ordering::Relaxed) { Err(StoreError::unavailable("switched off")) } else { Ok(()) }
+        let trouble = *self.trouble.lock().expect("no test panics under this lock");
+        match trouble {
+            Trouble::None => work.await,
+            Trouble::Down => Err(StoreError::unavailable("switched off")),
+            Trouble::Hangs => std::future::pending().await,
+            Trouble::Slow(wait) => {
+                tokio::time::sleep(wait).await;
+                work.await
+            }
+            Trouble::Late(wait) => {
+                let answer = work.await;
+                tokio::time::sleep(wait).await;
+                answer
+            }
+            Trouble::LosesAnswers if name == "load" => work.await,
+            Trouble::LosesAnswers => work.await.and(Err(StoreError::unavailable("the connection broke"))),
+        }
     }
 }
 
 #[async_trait]
 impl SessionStore for WatchedStore {
     async fn create(&self, key: &SessionKey, record: &Record) -> StoreResult<Revision> {
-        self.enter("create").await?;
-        self.inner.create(key, record).await
+        self.call("create", self.inner.create(key, record)).await
     }
 
     async fn load(&self, key: &SessionKey) -> StoreResult<Option<(Record, Revision)>> {
-        self.enter("load").await?;
-        self.inner.load(key).await
+        self.call("load", self.inner.load(key)).await
     }
 
     async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> StoreResult<Revision> {
-        self.enter("update").await?;
-        self.inner.update(key, expected, record).await
+        self.call("update", self.inner.update(key, expected, record)).await
     }
 
     async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> StoreResult<()> {
-        self.enter("touch").await?;
-        self.inner.touch(key, expires_at).await
+        self.call("touch", self.inner.touch(key, expires_at)).await
     }
 
     async fn rotate(
@@ -220,17 +275,14 @@ impl SessionStore for WatchedStore {
         new: &SessionKey,
         record: &Record,
     ) -> StoreResult<Revision> {
-        self.enter("rotate").await?;
-        self.inner.rotate(old, expected, new, record).await
+        self.call("rotate", self.inner.rotate(old, expected, new, record)).await
     }
 
     async fn delete(&self, key: &SessionKey) -> StoreResult<bool> {
-        self.enter("delete").await?;
-        self.inner.delete(key).await
+        self.call("delete", self.inner.delete(key)).await
     }
 
     async fn delete_expired(&self, limit: u32) -> StoreResult<u32> {
-        self.enter("delete_expired").await?;
-        self.inner.delete_expired(limit).await
+        self.call("delete_expired", self.inner.delete_expired(limit)).await
     }
 }
