@@ -1,10 +1,13 @@
 //! What a request brings along that its session needs.
 
-use http::{HeaderMap, Request};
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderMap, Request, Uri};
 use session_core::SessionId;
 
 use crate::express::{Express, ExpressCookie};
-use crate::{SessionConfig, events, express};
+use crate::{CookiePolicy, SessionConfig, events, express};
 
 /// A mark in a request's extensions: it came over HTTPS. A server that ends TLS itself puts it there, or a middleware that knows
 /// which proxy to trust.
@@ -14,10 +17,21 @@ pub struct SecureConnection;
 /// What a request brings along, found without any I/O.
 pub(crate) enum Arrival {
     /// The session is looked for when somebody asks for it.
-    Lazy,
+    Native(Client),
     /// Its path is not one of the cookie's.
     Outside,
     Express(Presented),
+}
+
+/// What a request that is looked at later has to tell about its client.
+#[derive(Clone, Default)]
+pub(crate) struct Client {
+    /// The cookie that was chosen for this request.
+    pub(crate) cookie: Option<Arc<CookiePolicy>>,
+    /// Kept only for transports that may look at it.
+    pub(crate) uri: Option<Box<Uri>>,
+    /// It is known to have come over HTTPS; looked at only if the cookie wants to know.
+    pub(crate) is_secure: bool,
 }
 
 #[derive(Clone)]
@@ -31,7 +45,8 @@ pub(crate) struct Presented {
 impl Arrival {
     pub(crate) fn of<B>(config: &SessionConfig, request: &Request<B>) -> Self {
         let Some(express) = config.as_express() else {
-            return if config.serves(request.uri().path()) { Self::Lazy } else { Self::Outside };
+            let client = Client::of(config, request);
+            return if config.serves(&client, request.uri().path()) { Self::Native(client) } else { Self::Outside };
         };
         let cookie = express.cookie_for(request);
         if cookie.serves(request.uri().path()) {
@@ -40,6 +55,32 @@ impl Arrival {
             Self::Outside
         }
     }
+}
+
+impl Client {
+    fn of<B>(config: &SessionConfig, request: &Request<B>) -> Self {
+        let mut client = Self::default();
+        if config.as_transport().is_some() {
+            client.uri = Some(request.uri().clone().into());
+            return client;
+        }
+        client.cookie = config.cookie_of.as_ref().map(|choose| choose(&head_of(request)).into());
+        if config.cookie_for(&client).is_secure_by_request() {
+            client.is_secure = config.proxy.sees_https(request.headers(), request.extensions());
+        }
+        client
+    }
+}
+
+/// Copies all of a request but its body.
+fn head_of<B>(request: &Request<B>) -> Parts {
+    let (mut parts, ()) = Request::new(()).into_parts();
+    parts.method = request.method().clone();
+    parts.uri = request.uri().clone();
+    parts.version = request.version();
+    parts.headers = request.headers().clone();
+    parts.extensions = request.extensions().clone();
+    parts
 }
 
 impl Presented {

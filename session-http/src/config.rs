@@ -4,22 +4,34 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::request::Parts;
+use http::{HeaderMap, Uri};
 use session_core::{BoxError, Clock, Expiry, Record, SessionId, SessionKey, SessionStore, SystemClock, Timestamp};
 
+use crate::arrival::Client;
 use crate::departed::Departed;
-use crate::express::{self, Express, Taken};
-use crate::presented::{Presented, find};
-use crate::{CookieFormat, CookiePolicy, Error, FailurePolicy, InvalidCookie, Secrets, SignedId, Timer, events};
+use crate::express::{self, Express, Proxy, Taken};
+use crate::presented::find;
+use crate::{
+    CookieFormat, CookiePolicy, Error, FailurePolicy, InvalidCookie, Presented, Secrets, SignedId, Timer, Transport,
+    events,
+};
 
 /// Makes the id of a session.
 type NewId = dyn Fn() -> Result<SessionId, BoxError> + Send + Sync;
+
+/// Chooses the cookie of a request.
+type CookieOf = dyn Fn(&Parts) -> CookiePolicy + Send + Sync;
 
 /// The store, the secrets and the policies that all sessions of an application share.
 #[derive(Clone)]
 pub struct SessionConfig {
     pub(crate) store: Arc<dyn SessionStore>,
     pub(crate) secrets: Secrets,
-    pub(crate) cookie: CookiePolicy,
+    cookie: CookiePolicy,
+    pub(crate) cookie_of: Option<Arc<CookieOf>>,
+    pub(crate) proxy: Proxy,
+    transport: Option<Arc<dyn Transport>>,
     pub(crate) expiry: Expiry,
     pub(crate) failure: FailurePolicy,
     pub(crate) timer: Option<Arc<dyn Timer>>,
@@ -48,6 +60,9 @@ impl SessionConfig {
             store,
             secrets,
             cookie: CookiePolicy::default(),
+            cookie_of: None,
+            proxy: Proxy::Ignored,
+            transport: None,
             expiry: Expiry::default(),
             failure: FailurePolicy::default(),
             timer: None,
@@ -81,6 +96,42 @@ impl SessionConfig {
     #[must_use]
     pub fn with_cookie(mut self, cookie: CookiePolicy) -> Self {
         self.cookie = cookie;
+        self
+    }
+
+    /// Chooses the cookie for each request, as for applications that serve several hosts: another domain, path or name. It is asked
+    /// when a request arrives, and looks at all of it but the body.
+    ///
+    /// A request whose cookie has another name or domain than the one that it got before has another session, or none.
+    ///
+    /// ```
+    /// use session_http::{CookiePolicy, Secrets, SessionConfig};
+    /// use session_store_memory::MemoryStore;
+    /// use std::sync::Arc;
+    ///
+    /// let (admin, shop) = (CookiePolicy::builder().with_name("__Host-admin").build()?, CookiePolicy::default());
+    /// let config = SessionConfig::new(Arc::new(MemoryStore::new()), Secrets::random_for_development()?)
+    ///     .with_cookie_of(move |request| if request.uri.path().starts_with("/admin") { admin.clone() } else { shop.clone() });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_cookie_of(mut self, choose: impl Fn(&Parts) -> CookiePolicy + Send + Sync + 'static) -> Self {
+        self.cookie_of = Some(Arc::new(choose));
+        self
+    }
+
+    /// Sets whether `X-Forwarded-Proto` is believed, for a cookie whose [`Secure`](crate::CookiePolicyBuilder::with_secure) depends on
+    /// it; it is not otherwise.
+    #[must_use]
+    pub fn with_proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
+    /// Sets how the id travels, where that is not a cookie.
+    #[must_use]
+    pub fn with_transport(mut self, transport: impl Transport + 'static) -> Self {
+        self.transport = Some(Arc::new(transport));
         self
     }
 
@@ -165,17 +216,8 @@ impl SessionConfig {
     }
 
     /// Says whether requests for this path have a session.
-    pub(crate) fn serves(&self, path: &str) -> bool {
-        !self.is_gated || self.cookie.serves(path)
-    }
-
-    /// Says whether a cookie that was accepted is not the one that would be written now: an old secret signed it.
-    pub(crate) fn is_outdated(&self, headers: &http::HeaderMap, id: &SessionId) -> bool {
-        if self.secrets.are_single() || self.express.is_some() {
-            return false;
-        }
-        let Presented::Once(value) = find(headers, self.cookie.name()) else { return false };
-        value != self.write_cookie(id).as_bytes()
+    pub(crate) fn serves(&self, client: &Client, path: &str) -> bool {
+        !self.is_gated || self.transport.is_some() || self.cookie_for(client).serves(path)
     }
 
     /// Sets what makes the ids (`genid`); 192 random bits from the operating system otherwise.
@@ -204,8 +246,14 @@ impl SessionConfig {
         self.express.as_deref()
     }
 
-    pub(crate) fn cookie_name(&self) -> &str {
-        self.express.as_ref().map_or(self.cookie.name(), |express| &express.name)
+    /// Returns how the id travels, if not as a cookie.
+    pub(crate) fn as_transport(&self) -> Option<&dyn Transport> {
+        self.transport.as_deref().filter(|_| self.express.is_none())
+    }
+
+    /// Returns the cookie of this client.
+    pub(crate) fn cookie_for<'c>(&'c self, client: &'c Client) -> &'c CookiePolicy {
+        client.cookie.as_deref().unwrap_or(&self.cookie)
     }
 
     /// Takes out of a loaded record what is not the application's, under the rules of Express.
@@ -232,16 +280,17 @@ impl SessionConfig {
         self.departed.knows(key, self.now())
     }
 
-    pub(crate) fn write_cookie(&self, id: &SessionId) -> String {
+    /// Writes what a client presents from now on.
+    pub(crate) fn write_id(&self, id: &SessionId) -> String {
         self.format.write(id, &self.secrets)
     }
 
-    /// Reads the id that a request presents, without any I/O (S4). Two cookies of the name are none (S9).
-    pub(crate) fn read_cookie(&self, headers: &http::HeaderMap) -> Option<SessionId> {
-        match find(headers, self.cookie.name()) {
+    /// Reads the id that a request presents, without any I/O (S4). Two are none (S9).
+    pub(crate) fn read_id(&self, client: &Client, headers: &HeaderMap) -> Option<SessionId> {
+        match self.find(client, headers, &Uri::default()) {
             Presented::Nothing => None,
             Presented::Several => {
-                events::duplicate_cookie();
+                events::presented_twice();
                 None
             }
             Presented::Once(value) => {
@@ -251,6 +300,21 @@ impl SessionConfig {
                 }
                 id
             }
+        }
+    }
+
+    /// Says whether what was accepted is not what would be written now: an old secret signed it.
+    pub(crate) fn is_outdated(&self, client: &Client, headers: &HeaderMap, id: &SessionId) -> bool {
+        let is_written_now = |value: &[u8]| value == self.write_id(id).as_bytes();
+        let is_single = self.secrets.are_single() || self.express.is_some();
+        !is_single
+            && matches!(self.find(client, headers, &Uri::default()), Presented::Once(value) if !is_written_now(value))
+    }
+
+    fn find<'r>(&self, client: &'r Client, headers: &'r HeaderMap, unknown: &'r Uri) -> Presented<'r> {
+        match self.as_transport() {
+            Some(transport) => transport.find(client.uri.as_deref().unwrap_or(unknown), headers),
+            None => find(headers, self.cookie_for(client).name()),
         }
     }
 
@@ -268,6 +332,7 @@ impl fmt::Debug for SessionConfig {
         f.debug_struct("SessionConfig")
             .field("secrets", &self.secrets)
             .field("cookie", &self.cookie)
+            .field("transport", &self.transport)
             .field("expiry", &self.expiry)
             .field("clock", &self.clock)
             .field("format", &self.format)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::{Priority, SameSite};
+use crate::{Priority, SameSite, SecurePolicy};
 
 /// The session's cookie: a combination of name and flags that was checked when it was built.
 ///
@@ -23,8 +23,8 @@ use crate::{Priority, SameSite};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CookiePolicy {
     parts: CookiePolicyBuilder,
-    /// Everything after the value and before `Max-Age`.
-    flags: String,
+    /// Everything after the value and before `Max-Age`, over plain HTTP and over HTTPS.
+    flags: [String; 2],
 }
 
 /// Collects the name and flags of a cookie; [`build`](CookiePolicyBuilder::build) checks that they go together.
@@ -34,7 +34,7 @@ pub struct CookiePolicyBuilder {
     name: String,
     domain: Option<String>,
     path: String,
-    secure: bool,
+    secure: SecurePolicy,
     same_site: SameSite,
     partitioned: bool,
     priority: Option<Priority>,
@@ -87,7 +87,7 @@ impl CookiePolicy {
             name: "__Host-session".into(),
             domain: None,
             path: "/".into(),
-            secure: true,
+            secure: SecurePolicy::Always,
             same_site: SameSite::Lax,
             partitioned: false,
             priority: None,
@@ -98,7 +98,7 @@ impl CookiePolicy {
     /// Makes the cookie `session` without `Secure`, so that it works over plain HTTP. For development only: whoever sees
     /// the traffic has the session.
     pub fn insecure_for_development() -> Self {
-        Self::checked(CookiePolicyBuilder { name: "session".into(), secure: false, ..Self::builder() })
+        Self::checked(CookiePolicyBuilder { name: "session".into(), secure: SecurePolicy::Never, ..Self::builder() })
     }
 
     /// Starts from this policy.
@@ -116,6 +116,11 @@ impl CookiePolicy {
         self.parts.max_age
     }
 
+    /// Says whether the cookie is `Secure` for some requests and not for others.
+    pub(crate) fn is_secure_by_request(&self) -> bool {
+        self.parts.secure == SecurePolicy::Auto
+    }
+
     /// Says whether a browser sends the cookie with a request for this path (RFC 6265, 5.1.4).
     pub(crate) fn serves(&self, path: &str) -> bool {
         let own = self.parts.path.as_str();
@@ -123,8 +128,14 @@ impl CookiePolicy {
     }
 
     /// Writes the `Set-Cookie` header of a session that lives for `remaining` more (S7: the cookie never outlives it).
-    pub(crate) fn issue(&self, value: &str, age: Option<Duration>, remaining: Duration) -> Option<HeaderValue> {
-        let mut text = format!("{}={value}{}", self.name(), self.flags);
+    pub(crate) fn issue(
+        &self,
+        value: &str,
+        age: Option<Duration>,
+        remaining: Duration,
+        is_secure: bool,
+    ) -> Option<HeaderValue> {
+        let mut text = format!("{}={value}{}", self.name(), self.flags[usize::from(is_secure)]);
         if let Some(max_age) = age {
             text.push_str(&format!("; Max-Age={}", max_age.min(remaining).as_secs()));
         }
@@ -132,30 +143,38 @@ impl CookiePolicy {
     }
 
     /// Writes the `Set-Cookie` header that makes a browser forget the cookie: the same but for value and age (S8).
-    pub(crate) fn remove(&self) -> Option<HeaderValue> {
+    pub(crate) fn remove(&self, is_secure: bool) -> Option<HeaderValue> {
         let gone = "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
-        secret_header(&format!("{}={}{gone}", self.name(), self.flags))
+        secret_header(&format!("{}={}{gone}", self.name(), self.flags[usize::from(is_secure)]))
     }
 
     fn checked(parts: CookiePolicyBuilder) -> Self {
-        let mut flags = format!("; Path={}", parts.path);
-        if let Some(domain) = &parts.domain {
+        let flags = [false, true].map(|is_secure| parts.flags(is_secure));
+        Self { parts, flags }
+    }
+}
+
+impl CookiePolicyBuilder {
+    /// Writes the attributes but for the age, for a request that came over HTTPS or not.
+    fn flags(&self, is_secure: bool) -> String {
+        let mut flags = format!("; Path={}", self.path);
+        if let Some(domain) = &self.domain {
             flags.push_str("; Domain=");
             flags.push_str(domain);
         }
-        if parts.secure {
+        if self.secure == SecurePolicy::Always || (self.secure == SecurePolicy::Auto && is_secure) {
             flags.push_str("; Secure");
         }
         flags.push_str("; HttpOnly; SameSite=");
-        flags.push_str(parts.same_site.as_str());
-        if parts.partitioned {
+        flags.push_str(self.same_site.as_str());
+        if self.partitioned {
             flags.push_str("; Partitioned");
         }
-        if let Some(priority) = parts.priority {
+        if let Some(priority) = self.priority {
             flags.push_str("; Priority=");
             flags.push_str(priority.as_str());
         }
-        Self { parts, flags }
+        flags
     }
 }
 
@@ -192,6 +211,17 @@ impl CookiePolicyBuilder {
         self
     }
 
+    /// Sets when the cookie is `Secure`; always otherwise.
+    ///
+    /// `Auto` is for an application that is reached over HTTPS and over plain HTTP: the cookie is `Secure` if the request that it
+    /// answers came over HTTPS, which a [`SecureConnection`](crate::SecureConnection) in the request's extensions says, or a
+    /// [proxy](crate::SessionConfig::with_proxy) that is trusted. Whoever sees the plain traffic has the session. `Never` is for
+    /// development. Neither goes with names that begin with `__Host-` or `__Secure-`, with `SameSite=None` or `Partitioned`.
+    pub fn with_secure(mut self, secure: SecurePolicy) -> Self {
+        self.secure = secure;
+        self
+    }
+
     /// Sets when the cookie is sent with requests that another site caused.
     pub fn with_same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = same_site;
@@ -220,6 +250,7 @@ impl CookiePolicyBuilder {
     pub fn build(self) -> Result<CookiePolicy, InvalidCookie> {
         let name = self.name.to_ascii_lowercase();
         let has_prefix = |prefix| name.starts_with(prefix);
+        let is_secure = self.secure == SecurePolicy::Always;
         if name.is_empty() || !name.bytes().all(is_token) {
             return Err(InvalidCookie::Name);
         }
@@ -229,16 +260,16 @@ impl CookiePolicyBuilder {
         if !self.path.starts_with('/') || !self.path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';') {
             return Err(InvalidCookie::Path);
         }
-        if has_prefix("__host-") && (!self.secure || self.domain.is_some() || self.path != "/") {
+        if has_prefix("__host-") && (!is_secure || self.domain.is_some() || self.path != "/") {
             return Err(InvalidCookie::HostPrefix);
         }
-        if (has_prefix("__secure-") || has_prefix("__http-")) && !self.secure {
+        if (has_prefix("__secure-") || has_prefix("__http-")) && !is_secure {
             return Err(InvalidCookie::SecurePrefix);
         }
-        if self.same_site == SameSite::None && !self.secure {
+        if self.same_site == SameSite::None && !is_secure {
             return Err(InvalidCookie::SameSiteNone);
         }
-        if self.partitioned && !self.secure {
+        if self.partitioned && !is_secure {
             return Err(InvalidCookie::Partitioned);
         }
         let ages = Duration::from_secs(1)..=CookiePolicy::LONGEST_MAX_AGE;

@@ -49,15 +49,15 @@ pub(crate) fn unknown_id(key: &SessionKey) {
 }
 
 pub(crate) fn bad_signature() {
-    tracing::warn!(target: TARGET, "session cookie refused: bad signature");
+    tracing::warn!(target: TARGET, "session id refused: bad signature");
 }
 
 pub(crate) fn invalid_cookie() {
     tracing::warn!(target: TARGET, "session cookie not set: an attribute is not valid");
 }
 
-pub(crate) fn duplicate_cookie() {
-    tracing::warn!(target: TARGET, "session cookie refused: sent more than once");
+pub(crate) fn presented_twice() {
+    tracing::warn!(target: TARGET, "session id refused: sent more than once");
 }
 
 pub(crate) fn conflict_merged(key: &SessionKey, conflicts: u32) {

@@ -2,28 +2,19 @@
 
 use http::{HeaderMap, header};
 
-/// What a request's `Cookie` headers say about one name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Presented<'h> {
-    Nothing,
-    Once(&'h [u8]),
-    /// Nobody can tell which one the server set: a sub-domain or a path may have planted the other (S9).
-    Several,
-}
+use crate::Presented;
 
 /// Looks through all `Cookie` headers without allocating. Names are case-sensitive; a value may stand in double quotes.
+///
+/// Two cookies of the name are none: a sub-domain or a path may have planted one of them (S9).
 pub(crate) fn find<'h>(headers: &'h HeaderMap, name: &str) -> Presented<'h> {
     let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|&byte| byte == b';'));
-    let mut values = pairs.filter_map(|pair| {
+    let values = pairs.filter_map(|pair| {
         let equals = pair.iter().position(|&byte| byte == b'=')?;
         let (key, value) = (pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii());
         (key == name.as_bytes()).then(|| unquoted(value))
     });
-    match (values.next(), values.next()) {
-        (None, _) => Presented::Nothing,
-        (Some(value), None) => Presented::Once(value),
-        (Some(_), Some(_)) => Presented::Several,
-    }
+    values.collect()
 }
 
 fn unquoted(value: &[u8]) -> &[u8] {

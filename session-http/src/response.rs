@@ -1,28 +1,38 @@
 //! What a commit adds to the response.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
-use crate::SessionConfig;
 use crate::error::Outage;
 use crate::session::Shared;
-use crate::state::{CookieOrder, Line};
+use crate::state::{CookieOrder, Line, Stored};
+use crate::{News, SessionConfig, Transport};
 
 /// The headers that a response gets because of its session; made by [`SessionSlot::commit`](crate::SessionSlot::commit).
-#[derive(Debug)]
 #[must_use = "without its headers the browser does not learn what became of the session"]
 pub struct ResponseHeaders {
     config: Arc<SessionConfig>,
-    set_cookie: Option<HeaderValue>,
+    told: Told,
     was_read: bool,
     is_read_only: bool,
 }
 
+/// What a response tells the client.
+enum Told {
+    Nothing,
+    /// A `Set-Cookie`.
+    Cookie(HeaderValue),
+    /// By a transport.
+    Issued(String, Duration),
+    Ended,
+}
+
 impl ResponseHeaders {
     pub(crate) fn untouched(config: Arc<SessionConfig>) -> Self {
-        Self { config, set_cookie: None, was_read: false, is_read_only: false }
+        Self { config, told: Told::Nothing, was_read: false, is_read_only: false }
     }
 
     /// Adds the headers to a response. One that an [`Error`](crate::Error) made for an outage gets the `Retry-After` of the
@@ -38,18 +48,31 @@ impl ResponseHeaders {
     /// Adds the headers to those of a response.
     ///
     /// A `Set-Cookie` of the session's name that is already there is replaced, so that there is one (S8); cookies of other
-    /// names stay. A response that sets the cookie gets `Cache-Control: no-store` in place of any other, and one whose
-    /// session was read gets `Vary: Cookie` beside what it varies by already (S10). What was made without the session because the
-    /// store failed is not kept by caches either.
+    /// names stay. A response that tells the client an id gets `Cache-Control: no-store` in place of any other, and one whose
+    /// session was read gets `Vary: Cookie`, or what the [transport](crate::Transport) says, beside what it varies by already (S10).
+    /// What was made without the session because the store failed is not kept by caches either.
     pub fn apply(self, headers: &mut HeaderMap) {
-        if self.was_read && !varies_by_cookie(headers) {
-            headers.append(header::VARY, HeaderValue::from_static("Cookie"));
+        let transport = self.config.as_transport();
+        let varies_by = transport.map_or(Some(header::COOKIE), Transport::varies_by);
+        let is_told = !matches!(self.told, Told::Nothing);
+        match &self.told {
+            Told::Nothing => {}
+            Told::Cookie(line) => {
+                remove_cookies_named(headers, name_of(line));
+                headers.append(header::SET_COOKIE, line.clone());
+            }
+            Told::Issued(value, lives_for) => {
+                let news = News::Issued { value, lives_for: *lives_for };
+                transport.into_iter().for_each(|transport| transport.tell(&news, headers));
+            }
+            Told::Ended => transport.into_iter().for_each(|transport| transport.tell(&News::Ended, headers)),
         }
-        if let Some(cookie) = self.set_cookie {
-            remove_cookies_named(headers, self.config.cookie_name());
-            headers.append(header::SET_COOKIE, cookie);
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        } else if self.is_read_only {
+        if let Some(name) = varies_by.as_ref().filter(|name| self.was_read && !varies(headers, name)) {
+            // `Cookie` as everybody writes it.
+            let name = if *name == header::COOKIE { HeaderValue::from_static("Cookie") } else { name.clone().into() };
+            headers.append(header::VARY, name);
+        }
+        if is_told || self.is_read_only || (self.was_read && varies_by.is_none()) {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
     }
@@ -61,44 +84,56 @@ impl Shared {
         let config = &self.config;
         let mut state = self.state();
         let order = std::mem::take(&mut state.cookie);
-        let set_cookie = match state.ledger.as_ref().zip(config.as_express()) {
-            None => self.set_cookie(&order, state.draft.max_age(), state.is_outdated),
-            Some((ledger, express)) => state
-                .stored()
-                .filter(|_| ledger.sets_cookie(&state, express))
-                .and_then(|stored| ledger.cookie.issue(&express.name, &stored.id, &express.secrets, config.now())),
+        let told = match state.ledger.as_ref().zip(config.as_express()) {
+            None => self.tell(&order, state.draft.max_age(), state.is_outdated),
+            Some((ledger, express)) => {
+                let stored = state.stored().filter(|_| ledger.sets_cookie(&state, express));
+                let line =
+                    |stored: &Stored| ledger.cookie.issue(&express.name, &stored.id, &express.secrets, config.now());
+                stored.and_then(line).map_or(Told::Nothing, Told::Cookie)
+            }
         };
         let is_read_only = matches!(state.line, Line::Unloaded(_));
-        ResponseHeaders { config: config.clone(), set_cookie, was_read: true, is_read_only }
+        ResponseHeaders { config: config.clone(), told, was_read: true, is_read_only }
     }
 
-    /// Writes the header that an order asks for; `own` is the session's own age.
-    fn set_cookie(&self, order: &CookieOrder, own: Option<Duration>, is_outdated: bool) -> Option<HeaderValue> {
-        let policy = &self.config.cookie;
-        let age = own.or(policy.max_age());
+    /// Decides what an order tells the client; `own` is the session's own age.
+    fn tell(&self, order: &CookieOrder, own: Option<Duration>, is_outdated: bool) -> Told {
+        let (config, client) = (&self.config, &self.client);
+        let policy = config.cookie_for(client);
+        let is_own = config.as_transport().is_some();
+        let age = own.or(policy.max_age()).filter(|_| !is_own);
+        let cookie = |line: Option<HeaderValue>| line.map_or(Told::Nothing, Told::Cookie);
         match order {
-            CookieOrder::LeaveAlone => None,
-            CookieOrder::Refresh(..) if age.is_none() && !is_outdated => None,
+            CookieOrder::LeaveAlone => Told::Nothing,
+            CookieOrder::Refresh(..) if age.is_none() && !is_outdated => Told::Nothing,
             CookieOrder::Issue(id, expires_at) | CookieOrder::Refresh(id, expires_at) => {
-                let remaining = expires_at.saturating_since(self.config.now());
-                policy.issue(&self.config.write_cookie(id), age, remaining)
+                let (value, remaining) = (config.write_id(id), expires_at.saturating_since(config.now()));
+                if is_own {
+                    Told::Issued(value, remaining)
+                } else {
+                    cookie(policy.issue(&value, age, remaining, client.is_secure))
+                }
             }
-            CookieOrder::Remove => policy.remove(),
+            CookieOrder::Remove if is_own => Told::Ended,
+            CookieOrder::Remove => cookie(policy.remove(client.is_secure)),
         }
     }
 }
 
-fn varies_by_cookie(headers: &HeaderMap) -> bool {
-    let is_cookie = |name: &[u8]| name.eq_ignore_ascii_case(b"cookie") || name == b"*";
+fn varies(headers: &HeaderMap, name: &HeaderName) -> bool {
+    let is_it = |listed: &[u8]| listed.eq_ignore_ascii_case(name.as_str().as_bytes()) || listed == b"*";
     let names = headers.get_all(header::VARY).iter().flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
-    names.map(<[u8]>::trim_ascii).any(is_cookie)
+    names.map(<[u8]>::trim_ascii).any(is_it)
 }
 
-fn remove_cookies_named(headers: &mut HeaderMap, name: &str) {
-    let is_ours = |cookie: &HeaderValue| {
-        let pair = cookie.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
-        pair.split(|&byte| byte == b'=').next().unwrap_or_default().trim_ascii() == name.as_bytes()
-    };
+/// Returns the name of the cookie that a line sets.
+fn name_of(line: &HeaderValue) -> &[u8] {
+    line.as_bytes().split(|&byte| byte == b'=' || byte == b';').next().unwrap_or_default().trim_ascii()
+}
+
+fn remove_cookies_named(headers: &mut HeaderMap, name: &[u8]) {
+    let is_ours = |cookie: &HeaderValue| name_of(cookie) == name;
     if headers.get_all(header::SET_COOKIE).iter().any(is_ours) {
         let others: Vec<_> =
             headers.get_all(header::SET_COOKIE).iter().filter(|cookie| !is_ours(cookie)).cloned().collect();
@@ -106,5 +141,17 @@ fn remove_cookies_named(headers: &mut HeaderMap, name: &str) {
         for cookie in others {
             headers.append(header::SET_COOKIE, cookie);
         }
+    }
+}
+
+impl fmt::Debug for ResponseHeaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told = match &self.told {
+            Told::Nothing => "nothing",
+            Told::Cookie(_) => "a cookie",
+            Told::Issued(..) => "an id",
+            Told::Ended => "the end",
+        };
+        f.debug_struct("ResponseHeaders").field("told", &told).field("was_read", &self.was_read).finish_non_exhaustive()
     }
 }

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use session_core::{OwnerId, SessionKey, Timestamp};
 
+use crate::arrival::Client;
 use crate::changes::{Change, Modify};
 use crate::draft::{Draft, MAX_AGE, read, text, write};
 use crate::events::{self, Reason};
@@ -28,6 +29,7 @@ pub struct Session(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
     pub(crate) config: Arc<SessionConfig>,
+    pub(crate) client: Client,
     /// Held by whoever talks to the store.
     pub(crate) turn: Turn,
     /// Never held while code of the application runs, nor across an await.
@@ -272,8 +274,8 @@ impl Session {
 }
 
 impl Shared {
-    pub(crate) fn new(config: Arc<SessionConfig>, state: State) -> Self {
-        Self { config, turn: Turn::default(), state: Mutex::new(state) }
+    pub(crate) fn new(config: Arc<SessionConfig>, client: Client, state: State) -> Self {
+        Self { config, client, turn: Turn::default(), state: Mutex::new(state) }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {

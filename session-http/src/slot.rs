@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use http::{HeaderMap, Request, Response};
 use session_core::{SessionId, SessionKey};
 
-use crate::arrival::{Arrival, Presented};
+use crate::arrival::{Arrival, Client, Presented};
 use crate::express::{Ledger, take_in};
 use crate::session::Shared;
 use crate::state::{State, Stored};
@@ -50,7 +50,7 @@ impl SessionSlot {
     /// Makes the place for a request of which nothing but its headers is known. Under the rules of [Express](crate::express) a
     /// session that nobody opens is then not touched, and every path has one: use [`for_request`](SessionSlot::for_request).
     pub fn new(config: Arc<SessionConfig>) -> Self {
-        Self::with_arrival(config, Arrival::Lazy)
+        Self::with_arrival(config, Arrival::Native(Client::default()))
     }
 
     /// Makes the place for one request, before it is handed on.
@@ -115,7 +115,7 @@ impl SessionSlot {
         let mut opened = self.0.opened();
         opened.has_failed = false;
         state.head_sent = opened.closed;
-        let new = || Session(Arc::new(Shared::new(self.0.config.clone(), state)));
+        let new = || Session(Arc::new(Shared::new(self.0.config.clone(), self.client().clone(), state)));
         opened.session.get_or_insert_with(new).clone()
     }
 
@@ -164,10 +164,18 @@ impl SessionSlot {
         session.commit().await
     }
 
+    fn client(&self) -> &Client {
+        const UNKNOWN: &Client = &Client { cookie: None, uri: None, is_secure: false };
+        match &self.0.arrival {
+            Arrival::Native(client) => client,
+            Arrival::Outside | Arrival::Express(_) => UNKNOWN,
+        }
+    }
+
     /// Finds the id that the request presents with a valid signature, without any I/O.
     fn presented(&self, headers: &HeaderMap) -> Option<SessionId> {
         match (self.0.config.as_express(), &self.0.arrival) {
-            (None, _) => self.0.config.read_cookie(headers),
+            (None, _) => self.0.config.read_id(self.client(), headers),
             (Some(_), Arrival::Express(presented)) => presented.id.clone(),
             (Some(express), _) => Presented::of_headers(express, headers).id,
         }
@@ -195,7 +203,7 @@ impl SessionSlot {
                 if let Some(express) = config.as_express() {
                     ledger = ledger.map(|ledger| ledger.loaded(express, take_in(&mut record)));
                 }
-                let is_outdated = config.is_outdated(headers, &id);
+                let is_outdated = config.is_outdated(self.client(), headers, &id);
                 State { is_outdated, ..State::loaded(Stored { id, key, record, revision }) }
             }
             None => self.not_found(key),

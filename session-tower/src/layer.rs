@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::{Clock, Expiry, SessionStore};
-use session_http::{CookieFormat, CookiePolicy, FailurePolicy, Secrets, SessionConfig};
+use session_http::{CookieFormat, CookiePolicy, FailurePolicy, Secrets, SessionConfig, Transport};
 use tower_layer::Layer;
 
 use crate::SessionService;
@@ -40,6 +40,12 @@ impl SessionLayer {
     #[must_use]
     pub fn with_cookie(self, cookie: CookiePolicy) -> Self {
         self.map(|config| config.with_cookie(cookie))
+    }
+
+    /// Sets how the id travels, where that is not a cookie; see [`SessionConfig::with_transport`].
+    #[must_use]
+    pub fn with_transport(self, transport: impl Transport + 'static) -> Self {
+        self.map(|config| config.with_transport(transport))
     }
 
     /// Sets when sessions end; see [`SessionConfig::with_expiry`].

@@ -11,8 +11,9 @@ mod session;
 mod timer;
 
 pub use session_http::{
-    CommitFailure, CookiePolicy, Error, FailurePolicy, InvalidCookie, InvalidSecrets, LoadFailure, LogoutFailure,
-    Priority, SameSite, Secrets, SecureConnection, SessionConfig, express,
+    CommitFailure, CookiePolicy, Error, FailurePolicy, HeaderTransport, InvalidCookie, InvalidSecrets, LoadFailure,
+    LogoutFailure, News, Presented, Priority, Proxy, SameSite, Secrets, SecureConnection, SecurePolicy, SessionConfig,
+    Transport, express,
 };
 
 pub use layer::SessionLayer;

@@ -173,10 +173,17 @@ impl Express {
     }
 
     pub(crate) fn is_secure(&self, headers: &http::HeaderMap, extensions: &http::Extensions) -> bool {
+        self.proxy.sees_https(headers, extensions)
+    }
+}
+
+impl Proxy {
+    /// Says whether a request came over HTTPS.
+    pub(crate) fn sees_https(self, headers: &http::HeaderMap, extensions: &http::Extensions) -> bool {
         if extensions.get::<crate::SecureConnection>().is_some() {
             return true;
         }
-        let forwarded = headers.get("x-forwarded-proto").filter(|_| self.proxy == Proxy::Trusted);
+        let forwarded = headers.get("x-forwarded-proto").filter(|_| self == Self::Trusted);
         let first = forwarded.and_then(|value| value.as_bytes().split(|&byte| byte == b',').next());
         // Node reads the bytes as Latin-1, in which JavaScript trims one space that is not ASCII.
         let first = first.map(|proto| proto.iter().copied().map(char::from).collect::<String>());
