@@ -1,5 +1,6 @@
 //! What a case works with: two handles on a namespace of its own, time that it can move, and the hooks.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,15 +11,36 @@ use session_core::{
 
 use crate::Space;
 use crate::check::{Failure, Outcome, that};
+use crate::gate::Gate;
 use crate::hooks::{Damage, Factory, Handle, Hooks, Need, Outage};
 use crate::process::Process;
+use crate::proxy::Proxy;
 
 /// The lifetime of a record that a case lets expire.
 pub(crate) const SHORT: Duration = Duration::from_secs(60);
 /// The lifetime of a record that a case keeps.
 pub(crate) const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 /// How far a case lets time pass to make short records expire and long ones not.
-const PASSING: Duration = Duration::from_secs(120);
+pub(crate) const PASSING: Duration = Duration::from_secs(120);
+
+/// How a backend is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Absence {
+    /// As the harness makes it.
+    OfItsKind,
+    /// Connections end, as with a server that is gone.
+    Cut,
+    /// Nothing is answered, as with a network that loses packets.
+    Silent,
+}
+
+/// A handle whose round trips can be held up.
+pub(crate) struct Gated {
+    pub(crate) handle: Handle,
+    pub(crate) gate: Arc<Gate>,
+    /// Keeps its lines.
+    _space: Space,
+}
 
 pub(crate) struct Bench {
     pub(crate) store: Arc<dyn SessionStore>,
@@ -27,6 +49,8 @@ pub(crate) struct Bench {
     index: Option<Arc<dyn SessionIndex>>,
     peer_index: Option<Arc<dyn SessionIndex>>,
     pub(crate) space: Space,
+    /// That of the second handle.
+    peer_space: Space,
     pub(crate) clock: Arc<ManualClock>,
     factory: Factory,
     hooks: Hooks,
@@ -35,8 +59,9 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) async fn set_up(case: &str, factory: &Factory, hooks: &Hooks) -> std::result::Result<Self, Failure> {
         let space = Space::fresh(case);
+        let peer_space = space.for_another_handle();
         let (first, second) = match &factory.open_pair {
-            Some(open_pair) => open_pair(space.clone()).await?,
+            Some(open_pair) => open_pair(space.clone(), peer_space.clone()).await?,
             None => {
                 let only = (factory.open)(space.clone()).await?;
                 (only.clone(), only)
@@ -49,6 +74,7 @@ impl Bench {
             peer_index: second.index,
             clock: space.clock(),
             space,
+            peer_space,
             factory: factory.clone(),
             hooks: hooks.clone(),
         })
@@ -155,14 +181,61 @@ impl Bench {
         Ok(hook(self.space.clone(), (key.clone(), damage)).await?)
     }
 
-    pub(crate) async fn round_trips(&self) -> std::result::Result<u64, Failure> {
-        let hook = self.hooks.round_trips.as_ref().ok_or_else(|| Failure::new(Need::RoundTrips.lack()))?;
-        Ok(hook(self.space.clone(), ()).await?)
+    /// Opens one more handle on this case's records; its round trips pass a gate of their own.
+    pub(crate) async fn gated(&self) -> std::result::Result<Gated, Failure> {
+        let space = self.space.for_another_handle();
+        Ok(Gated { handle: (self.factory.open)(space.clone()).await?, gate: space.gate(), _space: space })
     }
 
-    pub(crate) async fn outage(&self, outage: Outage) -> Outcome {
-        let hook = self.hooks.outage.as_ref().ok_or_else(|| Failure::new(Need::Outage.lack()))?;
-        Ok(hook(self.space.clone(), outage).await?)
+    pub(crate) fn passes_gate(&self) -> bool {
+        self.hooks.passes_gate
+    }
+
+    /// Returns how many round trips the call may make: the fewest and the most.
+    pub(crate) fn declared_cost(&self, call: &str) -> RangeInclusive<u64> {
+        self.hooks.costs.get(call).cloned().unwrap_or(1..=1)
+    }
+
+    /// Returns the names of the calls whose cost is declared.
+    pub(crate) fn declared(&self) -> impl Iterator<Item = &'static str> {
+        self.hooks.costs.keys().copied()
+    }
+
+    /// Returns how many round trips the first handle has made.
+    pub(crate) async fn round_trips(&self) -> std::result::Result<u64, Failure> {
+        match &self.hooks.round_trips {
+            Some(hook) => Ok(hook(self.space.clone(), ()).await?),
+            None if self.hooks.uses_lines => Ok(self.space.lines().iter().map(Proxy::round_trips).sum()),
+            None => Err(Failure::new(Need::RoundTrips.lack())),
+        }
+    }
+
+    /// Returns the ways in which the backend can be away.
+    pub(crate) fn absences(&self) -> &'static [Absence] {
+        if self.hooks.outage.is_some() { &[Absence::OfItsKind] } else { &[Absence::Cut, Absence::Silent] }
+    }
+
+    /// Takes the backend away.
+    pub(crate) async fn begin_outage(&self, absence: Absence) -> Outcome {
+        match (&self.hooks.outage, absence) {
+            (Some(hook), _) => Ok(hook(self.space.clone(), Outage::Begin).await?),
+            (None, Absence::Silent) => self.on_all_lines(Proxy::silence),
+            (None, _) => self.on_all_lines(Proxy::cut),
+        }
+    }
+
+    pub(crate) async fn end_outage(&self) -> Outcome {
+        match &self.hooks.outage {
+            Some(hook) => Ok(hook(self.space.clone(), Outage::End).await?),
+            None => self.on_all_lines(Proxy::mend),
+        }
+    }
+
+    fn on_all_lines(&self, change: impl Fn(&Proxy)) -> Outcome {
+        for space in [&self.space, &self.peer_space] {
+            space.lines().iter().for_each(&change);
+        }
+        Ok(())
     }
 
     /// Loads the record, which must be live, and its revision.

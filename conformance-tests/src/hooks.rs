@@ -1,6 +1,8 @@
 //! What a harness can do beside opening the store. A case that needs what a harness lacks is ignored, with the reason.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use crate::Space;
 
 pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 pub(crate) type Open<T> = Arc<dyn Fn(Space) -> Boxed<T> + Send + Sync>;
+pub(crate) type OpenPair = Arc<dyn Fn(Space, Space) -> Boxed<(Handle, Handle)> + Send + Sync>;
 pub(crate) type Hook<A, T> = Arc<dyn Fn(Space, A) -> Boxed<T> + Send + Sync>;
 
 /// What a case may need of the harness.
@@ -96,7 +99,7 @@ pub(crate) struct Factory {
     /// Opens the store of a space.
     pub(crate) open: Open<Handle>,
     /// Opens the store of a space with a second handle on the same records, if the harness can.
-    pub(crate) open_pair: Option<Open<(Handle, Handle)>>,
+    pub(crate) open_pair: Option<OpenPair>,
 }
 
 /// The optional abilities of a harness.
@@ -107,6 +110,12 @@ pub(crate) struct Hooks {
     pub(crate) damage: Option<Hook<(SessionKey, Damage), ()>>,
     pub(crate) round_trips: Option<Hook<(), u64>>,
     pub(crate) outage: Option<Hook<Outage, ()>>,
+    /// The store reaches its servers over the lines of its space.
+    pub(crate) uses_lines: bool,
+    /// The store passes the gate of its space before each round trip.
+    pub(crate) passes_gate: bool,
+    /// How many round trips the calls make that do not make one.
+    pub(crate) costs: BTreeMap<&'static str, RangeInclusive<u64>>,
     /// The backend collects expired records by itself, so that a sweep may find less.
     pub(crate) collects_garbage: bool,
 }

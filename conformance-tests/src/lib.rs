@@ -1,12 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+mod answer;
 mod bench;
 mod case;
 mod cases;
 mod check;
+mod gate;
 mod history;
 mod hooks;
+mod imagined;
 mod model;
+mod plan;
 mod process;
 mod proxy;
 mod random;
@@ -19,6 +23,7 @@ mod together;
 mod wire;
 
 pub use case::Level;
+pub use gate::Gate;
 pub use hooks::{Damage, Need, Outage};
 pub use proxy::Proxy;
 pub use report::{Entry, Report, Verdict};

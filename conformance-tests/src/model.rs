@@ -7,7 +7,7 @@ use session_core::{OwnerId, Record, SessionKey, Timestamp};
 use crate::check::Refusal;
 
 /// The reference: records by key, each with the number of its last write.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
     records: BTreeMap<SessionKey, (Record, u64)>,
     writes: u64,

@@ -11,10 +11,11 @@ use tokio::runtime::{Handle, Runtime};
 use crate::bench::Bench;
 use crate::case::Case;
 use crate::check::{Outcome, describe};
+use crate::plan::Plan;
 use crate::process;
 use crate::report::{Entry, Report, Verdict, explain};
 use crate::rule::Rule;
-use crate::suite::{Plan, Suite};
+use crate::suite::Suite;
 
 /// The environment variable that names the folder for reports.
 const REPORT: &str = "SESSION_CONFORMANCE_REPORT";
@@ -137,7 +138,8 @@ fn watched(suite: &Suite, case: Case, runtime: &Handle) -> Verdict {
     let (factory, hooks) = (suite.factory.clone(), suite.hooks.clone());
     let task = runtime.spawn(async move {
         let bench = Bench::set_up(case.id, &factory, &hooks).await?;
-        let index = bench.indexes().next().cloned();
+        // The lines to the server stay as long as the space.
+        let (index, _space) = (bench.indexes().next().cloned(), bench.space.clone());
         let outcome = (case.run)(bench).await;
         // What a case leaves behind is not its rule's concern: cleaning up may fail.
         if let Some(index) = index {

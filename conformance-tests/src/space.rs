@@ -1,17 +1,25 @@
-//! What the factory of a store is given: a namespace of its own and the clock of the case.
+//! What the factory of a store is given: a namespace of its own, the clock of the case, and lines to its server.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use session_core::{Clock, ManualClock, SystemClock, Timestamp};
+
+use crate::gate::Gate;
+use crate::proxy::Proxy;
 
 /// The namespace and the clock that a store is opened with.
 ///
 /// Every case has a space of its own, so that cases can run in parallel on one server. The clock stands still and is
-/// moved by the case; a store that takes it needs no waiting for an expiry.
+/// moved by the case; a store that takes it needs no waiting for an expiry. A store that reaches its server over the
+/// space's [lines](Self::lines_to) shows the case its round trips, and meets outages.
 #[derive(Debug, Clone)]
 pub struct Space {
     namespace: String,
     clock: Arc<ManualClock>,
+    /// Of this handle of the store, and of no other.
+    gate: Arc<Gate>,
+    lines: Arc<Mutex<Vec<Proxy>>>,
 }
 
 impl Space {
@@ -24,12 +32,18 @@ impl Space {
 
     /// Makes a space of a given name, whose clock stands at `now`.
     pub(crate) fn at(namespace: String, now: Timestamp) -> Self {
-        Self { namespace, clock: Arc::new(ManualClock::new(now)) }
+        let gate = Arc::new(Gate::open_wide());
+        Self { namespace, clock: Arc::new(ManualClock::new(now)), gate, lines: Arc::default() }
     }
 
     /// Makes another space with the same clock.
     pub(crate) fn named(&self, namespace: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), clock: Arc::clone(&self.clock) }
+        Self { namespace: namespace.into(), ..self.clone() }
+    }
+
+    /// Makes the same space for another handle, which has a gate and lines of its own.
+    pub(crate) fn for_another_handle(&self) -> Self {
+        Self { gate: Arc::new(Gate::open_wide()), lines: Arc::default(), ..self.clone() }
     }
 
     /// Returns the name for the table, prefix, collection or folder.
@@ -43,5 +57,29 @@ impl Space {
     /// Returns the clock that the store shall ask.
     pub fn clock(&self) -> Arc<ManualClock> {
         Arc::clone(&self.clock)
+    }
+
+    /// Returns the gate that the round trips of this handle pass.
+    pub fn gate(&self) -> Arc<Gate> {
+        Arc::clone(&self.gate)
+    }
+
+    /// Lays lines to servers, which are given as `host:port`, and returns where the store shall go instead, in the same order.
+    ///
+    /// Servers that tell a client where the others are, as those of a cluster do, are named in one call: where one names
+    /// the port of another, with a colon or a line break before it and a carriage return or a zero byte after it, the store reads the
+    /// line's port. They must then all listen on 127.0.0.1, at ports of five digits.
+    ///
+    /// The lines stay until the case is over. Fails when no local port can be had, or if there are several servers and one of
+    /// them is elsewhere.
+    pub async fn lines_to<'a>(&self, servers: impl IntoIterator<Item = &'a str>) -> std::io::Result<Vec<SocketAddr>> {
+        let proxies = Proxy::open_all(servers, &self.gate).await?;
+        let addresses = proxies.iter().map(Proxy::address).collect();
+        self.lines().extend(proxies);
+        Ok(addresses)
+    }
+
+    pub(crate) fn lines(&self) -> MutexGuard<'_, Vec<Proxy>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

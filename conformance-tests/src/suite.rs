@@ -2,17 +2,15 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::{BoxError, SessionIndex, SessionKey, SessionStore};
 
-use crate::case::Case;
-use crate::cases;
 use crate::hooks::{Boxed, Damage, Factory, Handle, Hooks, Need, Outage};
 use crate::report::Report;
-use crate::rule::{Requirement, Rule};
 use crate::{Space, process, run};
 
 /// The conformance suite, about to be run on one store.
@@ -25,18 +23,10 @@ pub struct Suite {
     pub(crate) factory: Factory,
     pub(crate) hooks: Hooks,
     pub(crate) limit: Duration,
-    lacks: HashMap<Need, String>,
-    waivers: HashMap<&'static str, String>,
+    pub(crate) lacks: HashMap<Need, String>,
+    pub(crate) waivers: HashMap<&'static str, String>,
     /// Why there is nothing to run the suite on.
-    absence: Option<String>,
-}
-
-/// What is to be done with a case.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Plan {
-    Run,
-    Ignore(String),
-    Waive(String),
+    pub(crate) absence: Option<String>,
 }
 
 impl Suite {
@@ -115,8 +105,8 @@ impl Suite {
     /// True for every store whose records do not live in the handle.
     pub fn reopens(mut self) -> Self {
         let open = Arc::clone(&self.factory.open);
-        self.factory.open_pair = Some(Arc::new(move |space: Space| {
-            let (first, second) = (open(space.clone()), open(space));
+        self.factory.open_pair = Some(Arc::new(move |first, second| {
+            let (first, second) = (open(first), open(second));
             Box::pin(async move { Ok((first.await?, second.await?)) })
         }));
         self.having(Need::Handles).having(Need::Opening)
@@ -125,7 +115,7 @@ impl Suite {
     /// Says that a clone of the handle is a second handle on the same records.
     pub fn shares(mut self) -> Self {
         let open = Arc::clone(&self.factory.open);
-        self.factory.open_pair = Some(Arc::new(move |space: Space| {
+        self.factory.open_pair = Some(Arc::new(move |space, _| {
             let first = open(space);
             Box::pin(async move {
                 let first = first.await?;
@@ -182,6 +172,19 @@ impl Suite {
         self.having(Need::Damage)
     }
 
+    /// Says that the factory reaches its servers over the space's [lines](Space::lines_to): so round trips are counted and held
+    /// up, and outages are made.
+    pub fn uses_lines(mut self) -> Self {
+        self.hooks.uses_lines = true;
+        self.passes_gate().having(Need::RoundTrips).having(Need::Outage)
+    }
+
+    /// Says that the store passes the space's [gate](Space::gate) before each round trip, in another way than over its lines.
+    pub fn passes_gate(mut self) -> Self {
+        self.hooks.passes_gate = true;
+        self
+    }
+
     /// Gives the number of round trips that the store has made for a namespace so far.
     pub fn counts_round_trips<F, Fut>(mut self, count: F) -> Self
     where
@@ -190,6 +193,14 @@ impl Suite {
     {
         self.hooks.round_trips = Some(Arc::new(move |space, ()| Box::pin(count(space))));
         self.having(Need::RoundTrips)
+    }
+
+    /// Declares how many round trips a call makes, where it is not one; `call` is what the case of `COST-01` calls it.
+    ///
+    /// A call that asks several servers at once makes as many as it happens to need: from the fewest to the most.
+    pub fn costs(mut self, call: &'static str, trips: RangeInclusive<u64>) -> Self {
+        self.hooks.costs.insert(call, trips);
+        self
     }
 
     /// Gives a way to make the backend of a namespace unavailable, and available again.
@@ -254,33 +265,6 @@ impl Suite {
     /// otherwise: it must then call that, on a suite with the same factory.
     pub fn is_second_process() -> bool {
         process::namespace_to_serve().is_some()
-    }
-
-    /// Says what is to be done with a case.
-    pub(crate) fn plan(&self, case: &Case) -> Plan {
-        let is_excused = std::env::var_os("CI").is_none();
-        if let Some(reason) = &self.absence {
-            return if is_excused { Plan::Ignore(reason.clone()) } else { Plan::Run };
-        }
-        if let Some(reason) = self.waivers.get(case.id) {
-            Plan::Waive(reason.clone())
-        } else if let Some(reason) = case.needs.iter().find_map(|need| self.lacks.get(need)) {
-            Plan::Ignore(reason.clone())
-        } else {
-            Plan::Run
-        }
-    }
-
-    /// Returns the cases in the order of the contract, or why the waivers cannot be.
-    pub(crate) fn cases(&self) -> Result<Vec<Case>, BoxError> {
-        for id in self.waivers.keys() {
-            match Rule::find(id).map(|rule| rule.requirement) {
-                Some(Requirement::Should) => {}
-                Some(Requirement::Must) => return Err(format!("{id} is a MUST rule and cannot be waived").into()),
-                None => return Err(format!("{id} is waived, and there is no such rule").into()),
-            }
-        }
-        Ok(cases::all())
     }
 
     fn lacking(mut self, need: Need) -> Self {

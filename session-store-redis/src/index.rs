@@ -2,13 +2,15 @@
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use session_core::{Cursor, Error, Listing, OwnerId, Page, Result, Scope, SessionIndex, SessionInfo, SessionKey};
+use session_core::{
+    Cursor, Error, Listing, OwnerId, Page, Result, Scope, SessionIndex, SessionInfo, SessionKey, SessionStore,
+};
 
 use crate::RedisStore;
 use crate::link::Twice;
 use crate::part::{PARTS, part_of, set_of};
 use crate::script::{CLEAR, COUNT, DELETE_OWNED, LIST};
-use crate::text::Head;
+use crate::text::{Head, owner_text};
 
 /// The longest page, so that no script keeps Redis busy for long. The next one follows.
 const MOST: u32 = 1000;
@@ -33,15 +35,12 @@ impl SessionIndex for RedisStore {
             let pages = ranges.iter().map(|range| self.page(*range, scope, limit - sessions.len(), after.as_ref()));
             for page in join_all(pages).await {
                 let page = page?;
-                for (key, head) in page.found {
+                for session in page.sessions {
                     if sessions.len() == limit {
                         let next = sessions.last().map(|session| Cursor::new(session.key.as_str()));
                         return Ok(Listing::new(sessions, next));
                     }
-                    // One damaged record must not hide the others.
-                    if let Ok(head) = Head::parse(&head) {
-                        sessions.push(head.info(key));
-                    }
+                    sessions.push(session);
                 }
                 if let Some(next) = page.next {
                     return Ok(Listing::new(sessions, Some(next)));
@@ -55,7 +54,12 @@ impl SessionIndex for RedisStore {
         let now = self.options.now();
         let counts = self.ranges().into_iter().map(|(first, last)| async move {
             let call = self.about_parts(&COUNT, first, last, now).arg(owner_of(scope));
-            self.link.read::<u64>(first, &call, self.manner).await
+            let (count, pending): (u64, Vec<String>) = self.link.read(first, &call, self.manner).await?;
+            let mut moved = Vec::new();
+            for name in pending {
+                moved.extend(self.moved(&name, scope).await?);
+            }
+            Ok(count + moved.len() as u64)
         });
         join_all(counts).await.into_iter().sum()
     }
@@ -103,10 +107,28 @@ impl RedisStore {
         let mut lines: Vec<String> = self.link.read(first, &call, self.manner).await?;
         let is_full = lines.pop().as_deref() == Some("full");
         let next = lines.chunks_exact(2).next_back().filter(|_| is_full).map(|pair| Cursor::new(&*pair[0]));
-        let pairs = lines.chunks_exact_mut(2).map(|pair| (std::mem::take(&mut pair[0]), std::mem::take(&mut pair[1])));
-        // What is not a session key was put there by hand.
-        let found = pairs.filter_map(|(name, head)| Some((SessionKey::parse(&name).ok()?, head))).collect();
-        Ok(Found { found, next })
+        let mut sessions = Vec::new();
+        for pair in lines.chunks_exact(2) {
+            if pair[1].is_empty() {
+                sessions.extend(self.moved(&pair[0], scope).await?);
+            // What is not a session key was put there by hand. One damaged record must not hide the others.
+            } else if let (Ok(key), Ok(head)) = (SessionKey::parse(&pair[0]), Head::parse(&pair[1])) {
+                sessions.push(head.info(key));
+            }
+        }
+        Ok(Found { sessions, next })
+    }
+
+    /// Describes the session under a key that a rotation between two parts has reserved, if that has had its moment.
+    async fn moved(&self, name: &str, scope: Scope<'_>) -> Result<Option<SessionInfo>> {
+        let Ok(key) = SessionKey::parse(name) else { return Ok(None) };
+        let loaded = match self.load(&key).await {
+            Err(Error::Corrupt(_)) => None,
+            loaded => loaded?,
+        };
+        let record = loaded.map(|(record, _)| record);
+        let record = record.filter(|record| owner_of(scope) == owner_text(record.owner.as_ref()));
+        Ok(record.map(|record| SessionInfo::of(&key, &record)))
     }
 
     /// Ends an owner's sessions in a range of parts.
@@ -130,8 +152,7 @@ fn owner_of(scope: Scope<'_>) -> &str {
 /// What a range of parts has for a listing.
 #[derive(Debug)]
 struct Found {
-    /// Keys and the lines before their data.
-    found: Vec<(SessionKey, String)>,
+    sessions: Vec<SessionInfo>,
     /// Where to go on, if the limit was reached.
     next: Option<Cursor>,
 }

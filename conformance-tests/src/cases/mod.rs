@@ -6,6 +6,7 @@ mod create;
 mod data;
 mod delete;
 mod expiry;
+mod gap;
 mod history;
 mod index;
 mod key;
@@ -44,6 +45,7 @@ pub(crate) fn all() -> Vec<Case> {
         race::cases(),
         history::cases(),
         cancel::cases(),
+        gap::cases(),
         cost::cases(),
         outage::cases(),
     ]

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use session_core::{Record, Result, Revision, Scope, SessionKey};
+use session_core::{Result, Revision, Scope, SessionKey};
 
+use crate::answer::{Answer, answer, written, written_in_model};
 use crate::bench::{Bench, LONG, key, list_keys, owner};
 use crate::case::{Case, Level};
 use crate::check::{Failure, Outcome, Refusal};
@@ -105,18 +106,6 @@ fn interleave(left: &mut [usize], order: &mut Vec<usize>, orders: &mut Vec<Vec<u
             left[client] += 1;
         }
     }
-}
-
-/// An answer without what is the store's own: revisions are opaque.
-#[derive(Debug, PartialEq)]
-enum Answer {
-    Written,
-    Loaded(Option<Record>),
-    Touched,
-    Deleted(bool),
-    Removed(u64),
-    Passed,
-    Refused(Refusal),
 }
 
 struct Client {
@@ -236,8 +225,8 @@ impl<'a> History<'a> {
             self.clients[client].key = new;
         }
         // Writing to a string does not fail.
-        let _ = write!(self.log, "\n      client {client} {step:?}: {}", words(&seen));
-        if seen == wanted { Ok(()) } else { Err(self.wrong(&format!("and not {}", words(&wanted)))) }
+        let _ = write!(self.log, "\n      client {client} {step:?}: {seen}");
+        if seen == wanted { Ok(()) } else { Err(self.wrong(&format!("and not {wanted}"))) }
     }
 
     /// Remembers the revision of a write that succeeded for the store and for the model.
@@ -267,7 +256,7 @@ impl<'a> History<'a> {
                 let seen = store.load(key).await?.map(|(record, _)| record);
                 let wanted = self.model.load(now, key).map(|(record, _)| record.clone());
                 if seen != wanted {
-                    let (seen, wanted) = (words(&Answer::Loaded(seen)), words(&Answer::Loaded(wanted)));
+                    let (seen, wanted) = (Answer::Loaded(seen), Answer::Loaded(wanted));
                     return Err(
                         self.wrong(&format!("the {handle} handle then has under {key}: {seen}, and not {wanted}"))
                     );
@@ -286,35 +275,5 @@ impl<'a> History<'a> {
 
     fn wrong(&self, what: &str) -> Failure {
         Failure::new(format!("in this history:{}\n      {what}", self.log))
-    }
-}
-
-fn answer<T>(real: Result<T>, read: impl FnOnce(T) -> Answer) -> Answer {
-    match real {
-        Ok(answer) => read(answer),
-        Err(error) => Answer::Refused(Refusal::from(&error)),
-    }
-}
-
-fn written(real: Result<Revision>) -> Answer {
-    answer(real, |_| Answer::Written)
-}
-
-fn written_in_model(model: std::result::Result<u64, Refusal>) -> Answer {
-    model.map_or_else(Answer::Refused, |_| Answer::Written)
-}
-
-fn words(answer: &Answer) -> String {
-    match answer {
-        Answer::Loaded(Some(record)) => format!(
-            "{} until {} (created {}, deadline {:?}, owner {:?})",
-            record.data.as_str(),
-            record.expires_at,
-            record.created_at,
-            record.deadline,
-            record.owner
-        ),
-        Answer::Loaded(None) => "nothing".into(),
-        other => format!("{other:?}"),
     }
 }

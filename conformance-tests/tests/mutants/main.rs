@@ -143,7 +143,7 @@ fn second_process() -> Suite {
         let file = file_of(&space);
         let name = std::fs::read_to_string(file.with_extension("fault"))?;
         let fault = ALL.iter().find(|(fault, _)| format!("{fault:?}") == name).map_or(Fault::None, |(fault, _)| *fault);
-        Ok(Specimen::open(Arc::new(World::in_file(file)), space.namespace(), space.clock(), fault))
+        Ok(Specimen::open(Arc::new(World::in_file(file)), &space, fault))
     })
 }
 
@@ -161,7 +161,7 @@ fn with_hooks(fault: Fault, world_of: impl Fn(&Space) -> Arc<World> + Send + Syn
     let (opened, aged, raw, damaged, counted, out) = (of(), of(), of(), of(), of(), of());
     Suite::new(format!("{fault:?}"), move |space: Space| {
         let world = opened(&space);
-        async move { Ok(Specimen::open(world, space.namespace(), space.clock(), fault)) }
+        async move { Ok(Specimen::open(world, &space, fault)) }
     })
     .reopens()
     .with_limit(Duration::from_secs(if fault == Fault::NeverAnswersAnEarlierTouch { 2 } else { 60 }))
@@ -201,6 +201,7 @@ fn with_hooks(fault: Fault, world_of: impl Fn(&Space) -> Arc<World> + Send + Syn
             Ok(())
         }
     })
+    .passes_gate()
     .counts_round_trips(move |space: Space| {
         let world = counted(&space);
         async move { Ok(world.trips.load(std::sync::atomic::Ordering::Relaxed)) }

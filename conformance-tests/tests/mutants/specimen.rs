@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use conformance_tests::{Gate, Space};
 use session_core::{
     Clock, Cursor, Error, Listing, ManualClock, OwnerId, Page, Record, Result, Revision, Scope, SessionIndex,
     SessionKey, SessionStore, Timestamp,
@@ -58,20 +59,22 @@ pub(crate) struct Specimen {
     world: Arc<World>,
     namespace: String,
     clock: Arc<ManualClock>,
+    gate: Arc<Gate>,
     fault: Fault,
     cache: Mutex<HashMap<String, (Record, Revision)>>,
     is_broken: AtomicBool,
 }
 
 impl Specimen {
-    pub(crate) fn open(world: Arc<World>, namespace: &str, clock: Arc<ManualClock>, fault: Fault) -> Self {
+    pub(crate) fn open(world: Arc<World>, space: &Space, fault: Fault) -> Self {
         let namespace = match fault {
-            Fault::NamespacesIgnoreCase => namespace.to_lowercase(),
-            Fault::NamespacesAreCleanedUp => namespace.replace(|c: char| !c.is_ascii_alphanumeric(), "_"),
-            _ => namespace.to_owned(),
+            Fault::NamespacesIgnoreCase => space.namespace().to_lowercase(),
+            Fault::NamespacesAreCleanedUp => space.namespace().replace(|c: char| !c.is_ascii_alphanumeric(), "_"),
+            _ => space.namespace().to_owned(),
         };
-        let specimen =
-            Self { world, namespace, clock, fault, cache: Mutex::default(), is_broken: AtomicBool::new(false) };
+        let (clock, gate) = (space.clock(), space.gate());
+        let (cache, is_broken) = (Mutex::default(), AtomicBool::new(false));
+        let specimen = Self { world, namespace, clock, gate, fault, cache, is_broken };
         if fault == Fault::OpeningEmpties {
             specimen.world.step(fault, |namespaces| namespaces.remove(&specimen.namespace));
         }
@@ -91,8 +94,13 @@ impl Specimen {
     }
 
     /// Makes one round trip.
-    fn trip<T>(&self, call: impl FnOnce(How, &mut State) -> Result<T>) -> Result<T> {
+    async fn trip<T: Send>(&self, call: impl FnOnce(How, &mut State) -> Result<T> + Send) -> Result<T> {
+        self.gate.pass().await;
         self.world.trips.fetch_add(1, Ordering::Relaxed);
+        self.step(call)
+    }
+
+    fn step<T>(&self, call: impl FnOnce(How, &mut State) -> Result<T>) -> Result<T> {
         self.world.step(self.fault, |namespaces| {
             let state = namespaces.entry(self.namespace.clone()).or_default();
             if state.is_down || self.is_broken.load(Ordering::Relaxed) {
@@ -119,12 +127,13 @@ impl Specimen {
     async fn take_out(&self, key: &SessionKey) -> Result<()> {
         if self.has(Fault::TouchTakesTheRecordOut) {
             let name = self.name(key);
-            if let Some(row) = self.trip(|_, state| Ok(state.remove(&name)))? {
+            if let Some(row) = self.trip(|_, state| Ok(state.remove(&name))).await? {
                 tokio::task::yield_now().await;
                 self.trip(|_, state| {
                     state.insert(name, row);
                     Ok(())
-                })?;
+                })
+                .await?;
             }
         }
         Ok(())
@@ -139,21 +148,22 @@ impl Specimen {
 impl SessionStore for Specimen {
     async fn create(&self, key: &SessionKey, record: &Record) -> Result<Revision> {
         let name = self.name(key);
-        let found = self.trip(|how, state| Ok((state.live(how, &name).is_some(), state.rows.contains_key(&name))))?;
+        let found = self.step(|how, state| Ok((state.live(how, &name).is_some(), state.rows.contains_key(&name))))?;
         let in_two_steps = match self.fault {
             Fault::CreateChecksThenInserts => found == (false, false),
             Fault::CreateOverExpiredChecksThenWrites => found == (false, true),
             _ => false,
         };
-        self.world.trips.fetch_sub(1, Ordering::Relaxed);
         if in_two_steps {
             self.gap().await;
-            return self.trip(|how, state| {
-                state.remove(&name);
-                state.create(how, &name, record)
-            });
+            return self
+                .trip(|how, state| {
+                    state.remove(&name);
+                    state.create(how, &name, record)
+                })
+                .await;
         }
-        self.trip(|how, state| state.create(how, &name, record))
+        self.trip(|how, state| state.create(how, &name, record)).await
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<(Record, Revision)>> {
@@ -163,9 +173,9 @@ impl SessionStore for Specimen {
             return Ok(cached);
         }
         if self.has(Fault::LoadMakesTwoTrips) {
-            self.trip(|_, _| Ok(()))?;
+            self.trip(|_, _| Ok(())).await?;
         }
-        let loaded = match self.trip(|how, state| state.load(how, &name)) {
+        let loaded = match self.trip(|how, state| state.load(how, &name)).await {
             Err(Error::Unavailable(_)) if self.has(Fault::OutageIsAbsence) => None,
             answer => answer?,
         };
@@ -178,29 +188,41 @@ impl SessionStore for Specimen {
     async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> Result<Revision> {
         let name = self.name(key);
         if self.has(Fault::UpdateComparesThenWrites) {
-            let stored = self.trip(|how, state| Ok(state.live(how, &name).map(|row| row.revision)))?;
+            let stored = self.trip(|how, state| Ok(state.live(how, &name).map(|row| row.revision))).await?;
             self.gap().await;
             let is_same = stored == Some(expected.number());
-            return self.trip(|how, state| {
-                let now_stored = state.live(how, &name).map(|row| Revision::from_number(row.revision));
-                state.update(how, &name, now_stored.filter(|_| is_same).unwrap_or(expected), record)
-            });
+            return self
+                .trip(|how, state| {
+                    let now_stored = state.live(how, &name).map(|row| Revision::from_number(row.revision));
+                    state.update(how, &name, now_stored.filter(|_| is_same).unwrap_or(expected), record)
+                })
+                .await;
+        }
+        if self.has(Fault::UpdateFilesLater) {
+            let (revision, owner) = self
+                .trip(|how, state| {
+                    let revision = state.update(how, &name, expected, record)?;
+                    Ok((revision, state.rows.get_mut(&name).and_then(|row| row.indexed.take())))
+                })
+                .await?;
+            let file = |row: &mut crate::state::Row| row.indexed = owner;
+            return self.trip(|_, state| Ok(state.rows.get_mut(&name).map(file))).await.map(|_| revision);
         }
         self.cached().remove(&name);
-        self.trip(|how, state| state.update(how, &name, expected, record))
+        self.trip(|how, state| state.update(how, &name, expected, record)).await
     }
 
     async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> Result<()> {
         if self.has(Fault::NeverAnswersAnEarlierTouch) {
             let name = self.name(key);
             let is_earlier = |row: &crate::state::Row| row.expires_at > expires_at.unix_millis();
-            if self.trip(|how, state| Ok(state.live(how, &name).is_some_and(is_earlier)))? {
+            if self.trip(|how, state| Ok(state.live(how, &name).is_some_and(is_earlier))).await? {
                 std::future::pending::<()>().await;
             }
         }
         self.take_out(key).await?;
         self.cached().remove(&self.name(key));
-        self.trip(|how, state| state.touch(how, &self.name(key), expires_at))
+        self.trip(|how, state| state.touch(how, &self.name(key), expires_at)).await
     }
 
     async fn rotate(
@@ -213,48 +235,51 @@ impl SessionStore for Specimen {
         let (old, new) = (self.name(old), self.name(new));
         if self.has(Fault::RotateReadsThenWrites) {
             // A copy is made first, and the original removed later.
-            let revision = self.trip(|how, state| {
-                let row = state.rows.get(&old).cloned();
-                let revision = state.rotate(how, &old, expected, &new, record)?;
-                row.into_iter().for_each(|row| state.insert(old.clone(), row));
-                Ok(revision)
-            })?;
+            let revision = self
+                .trip(|how, state| {
+                    let row = state.rows.get(&old).cloned();
+                    let revision = state.rotate(how, &old, expected, &new, record)?;
+                    row.into_iter().for_each(|row| state.insert(old.clone(), row));
+                    Ok(revision)
+                })
+                .await?;
             self.gap().await;
-            self.trip(|_, state| Ok(state.remove(&old)))?;
+            self.trip(|_, state| Ok(state.remove(&old))).await?;
             return Ok(revision);
         }
         if self.has(Fault::RotateHidesNewForAMoment) {
             // The old key is dead first, and for a moment so is the new one.
-            let revision = self.trip(|how, state| state.rotate(how, &old, expected, &new, record))?;
-            let moved = self.trip(|_, state| Ok(state.remove(&new)))?;
+            let revision = self.trip(|how, state| state.rotate(how, &old, expected, &new, record)).await?;
+            let moved = self.trip(|_, state| Ok(state.remove(&new))).await?;
             tokio::task::yield_now().await;
             self.trip(|_, state| {
                 moved.into_iter().for_each(|row| state.insert(new.clone(), row));
                 Ok(())
-            })?;
+            })
+            .await?;
             return Ok(revision);
         }
         self.cached().remove(&old);
-        self.trip(|how, state| state.rotate(how, &old, expected, &new, record))
+        self.trip(|how, state| state.rotate(how, &old, expected, &new, record)).await
     }
 
     async fn delete(&self, key: &SessionKey) -> Result<bool> {
         self.cached().remove(&self.name(key));
-        self.trip(|how, state| Ok(state.delete(how, &self.name(key))))
+        self.trip(|how, state| Ok(state.delete(how, &self.name(key)))).await
     }
 
     async fn delete_expired(&self, limit: u32) -> Result<u32> {
         match self.fault {
             Fault::SweepReachesEveryNamespace => {
-                self.trip(|_, _| Ok(()))?;
+                self.trip(|_, _| Ok(())).await?;
                 Ok(self.everywhere(|how, state| state.sweep(how, limit)))
             }
             Fault::SweepDecidesThenDeletes => {
-                let names = self.trip(|how, state| Ok(state.expired(how, limit)))?;
+                let names = self.trip(|how, state| Ok(state.expired(how, limit))).await?;
                 self.gap().await;
-                self.trip(|_, state| Ok(names.iter().filter(|name| state.remove(name).is_some()).count() as u32))
+                self.trip(|_, state| Ok(names.iter().filter(|name| state.remove(name).is_some()).count() as u32)).await
             }
-            _ => self.trip(|how, state| Ok(state.sweep(how, limit))),
+            _ => self.trip(|how, state| Ok(state.sweep(how, limit))).await,
         }
     }
 }
@@ -264,7 +289,7 @@ impl SessionIndex for Specimen {
     async fn list(&self, scope: Scope<'_>, page: &Page) -> Result<Listing> {
         let owner = if let Scope::Owner(owner) = scope { Some(owner) } else { None };
         let limit = if self.has(Fault::ListIgnoresLimit) { usize::MAX } else { page.limit() as usize };
-        let mut sessions = self.trip(|how, state| Ok(state.listed(how, owner)))?;
+        let mut sessions = self.trip(|how, state| Ok(state.listed(how, owner))).await?;
         let after = page.cursor().map(|cursor| cursor.as_str().to_owned());
         if self.has(Fault::ListPagesByOffset) {
             let start = after.and_then(|text| text.parse().ok()).unwrap_or(0_usize);
@@ -285,6 +310,7 @@ impl SessionIndex for Specimen {
             let all = how.has(Fault::CountCountsExpired).then_some(How { now: i64::MIN, ..how });
             Ok(state.listed(all.unwrap_or(how), owner).len() as u64)
         })
+        .await
     }
 
     async fn delete_owned(&self, owner: &OwnerId, except: Option<&SessionKey>) -> Result<u64> {
@@ -293,20 +319,22 @@ impl SessionIndex for Specimen {
             live.count() as u64
         };
         if self.has(Fault::DeleteOwnedListsThenDeletes) {
-            let names = self.trip(|how, state| Ok(state.owned(how, owner, except)))?;
+            let names = self.trip(|how, state| Ok(state.owned(how, owner, except))).await?;
             self.gap().await;
-            return self.trip(|how, state| Ok(end(how, state, names)));
+            return self.trip(|how, state| Ok(end(how, state, names))).await;
         }
         self.trip(|how, state| {
             let names = state.owned(how, owner, except);
             Ok(end(how, state, names))
         })
+        .await
     }
 
     async fn clear(&self) -> Result<u64> {
         if self.has(Fault::ClearReachesEveryNamespace) {
+            self.trip(|_, _| Ok(())).await?;
             return Ok(self.everywhere(|how, state| state.clear(how)));
         }
-        self.trip(|how, state| Ok(state.clear(how)))
+        self.trip(|how, state| Ok(state.clear(how))).await
     }
 }

@@ -1,5 +1,6 @@
 -- ARGV further: owner or nothing, limit, number of the set of the last name that was shown, that name.
--- Answers name and line of each session, in the order of sets and names, and at the end whether the limit was reached.
+-- Answers name and line of each session, in the order of sets and names, and at the end whether the limit was reached. What is
+-- pending has no line: the client has to ask what it is.
 local owner, limit, after_set, after = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local sets = owner == '' and SETS or 1
 local answer = {}
@@ -15,9 +16,9 @@ for part = first, last do
           local found = head(keys.record .. name)
           if found == nil or (found and owner ~= '' and found.owner ~= owner) then
             redis.call('ZREM', key, name)
-          elseif found and not found.is_pending and now < found.expires then
+          elseif found and now < found.expires then
             answer[#answer + 1] = name
-            answer[#answer + 1] = found.text
+            answer[#answer + 1] = found.is_pending and '' or found.text
             limit = limit - 1
             if limit == 0 then
               answer[#answer + 1] = 'full'

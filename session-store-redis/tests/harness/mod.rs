@@ -1,15 +1,12 @@
 //! What the suite needs of Redis, in commands and not through the store.
 #![allow(dead_code, reason = "each of the three suites uses a part")]
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use conformance_tests::{Damage, Outage, Proxy, Space, Suite};
+use conformance_tests::{Damage, Need, Space, Suite};
 use redis::aio::MultiplexedConnection;
 use session_core::{BoxError, SessionKey};
 use session_store_redis::RedisStore;
-use tokio::sync::Mutex;
 
 /// Makes the suite for the server that the variable names.
 pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
@@ -17,77 +14,81 @@ pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
         return Suite::absent(name, format!("{variable} names no server; scripts/servers starts one"));
     };
     let url: &'static str = url.leak();
-    Suite::new(name, move |space| open(url, space))
+    let suite = Suite::new(name, move |space| open(url, space))
         .reopens()
         .spans_processes()
         .collects_garbage()
         .shows_raw(move |space| raw(url, space))
-        .damages(move |space, key, damage| self::damage(url, space, key, damage))
+        .damages(move |space, key, damage| self::damage(url, space, key, damage));
+    if Location::of(url).has_lines() {
+        suite.uses_lines()
+    } else {
+        let reason = "lines are laid to one server, or to several at ports of five digits of 127.0.0.1, without TLS";
+        suite.lacks(Need::RoundTrips, reason).lacks(Need::Outage, reason)
+    }
 }
 
 async fn open(url: &str, space: Space) -> Result<RedisStore, BoxError> {
-    let is_cut = space.namespace().starts_with("ct_outage");
-    let url = match url.split_once("://") {
-        Some(("redis", rest)) => {
-            let (target, rest) = rest.split_once('/').unwrap_or((rest, ""));
-            let (user, target) =
-                target.rsplit_once('@').map_or((String::new(), target), |(user, target)| (format!("{user}@"), target));
-            format!("redis://{user}{}/{rest}", line_of(&space, target).await?.address())
-        }
-        _ => url.to_owned(),
-    };
     // Where the case is about waiting, it shall not wait for long; everywhere else a busy machine shall not matter.
-    let timeout = Duration::from_millis(if is_cut { 500 } else { 20_000 });
+    let timeout = Duration::from_millis(if space.namespace().starts_with("ct_outage") { 500 } else { 20_000 });
+    let url = Location::of(url).over_lines(&space).await?;
     Ok(RedisStore::open(&url).await?.with_prefix(space.namespace())?.with_clock(space.clock()).with_timeout(timeout))
 }
 
-/// The lines of the namespaces, each with its own count.
-static LINES: Mutex<Option<HashMap<String, Arc<Proxy>>>> = Mutex::const_new(None);
+/// An URL in its parts.
+struct Location<'a> {
+    scheme: &'a str,
+    user: &'a str,
+    hosts: Vec<&'a str>,
+    path: &'a str,
+}
 
-async fn line_of(space: &Space, target: &str) -> Result<Arc<Proxy>, BoxError> {
-    let mut lines = LINES.lock().await;
-    let lines = lines.get_or_insert_default();
-    if let Some(line) = lines.get(space.namespace()) {
-        return Ok(Arc::clone(line));
+impl<'a> Location<'a> {
+    fn of(url: &'a str) -> Self {
+        let (scheme, rest) = url.split_once("://").unwrap_or_default();
+        let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (user, hosts) = hosts.rsplit_once('@').unwrap_or(("", hosts));
+        Self { scheme, user, hosts: hosts.split(',').collect(), path }
     }
-    let line = Arc::new(Proxy::open(target).await?);
-    lines.insert(space.namespace().to_owned(), Arc::clone(&line));
-    Ok(line)
-}
 
-async fn opened(space: &Space) -> Result<Arc<Proxy>, BoxError> {
-    let lines = LINES.lock().await;
-    let line = lines.as_ref().and_then(|lines| lines.get(space.namespace()));
-    line.cloned().ok_or_else(|| "the namespace was never opened".into())
-}
-
-pub(crate) async fn round_trips(space: Space) -> Result<u64, BoxError> {
-    Ok(opened(&space).await?.round_trips())
-}
-
-/// Away in two ways: one case finds a server that answers nothing, the other one that is gone.
-pub(crate) async fn outage(space: Space, outage: Outage) -> Result<(), BoxError> {
-    let line = opened(&space).await?;
-    match outage {
-        Outage::Begin if space.namespace().starts_with("ct_outage_01") => line.silence(),
-        Outage::Begin => line.cut(),
-        _ => line.mend(),
+    fn has_lines(&self) -> bool {
+        let is_ours = |host: &&str| host.strip_prefix("127.0.0.1:").is_some_and(|port| port.len() == 5);
+        !self.scheme.starts_with("rediss") && (self.scheme == "redis" || self.hosts.iter().all(is_ours))
     }
-    Ok(())
+
+    /// Returns the URL of the same servers over lines of the space.
+    async fn over_lines(self, space: &Space) -> Result<String, BoxError> {
+        let Self { scheme, user, hosts, path } = &self;
+        let mut servers: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+        if *scheme == "redis+sentinel" {
+            // Sentinels name it.
+            servers.push(master(&servers[0], path).await?);
+        }
+        let lines =
+            if self.has_lines() { space.lines_to(servers.iter().map(String::as_str)).await? } else { Vec::new() };
+        let lines: Vec<String> = lines.iter().take(hosts.len()).map(ToString::to_string).collect();
+        let hosts = if lines.is_empty() { hosts.join(",") } else { lines.join(",") };
+        let at = if user.is_empty() { "" } else { "@" };
+        Ok(format!("{scheme}://{user}{at}{hosts}/{path}"))
+    }
+}
+
+/// Asks a sentinel where the master is.
+async fn master(sentinel: &str, service: &str) -> Result<String, BoxError> {
+    let client = redis::Client::open(format!("redis://{sentinel}"))?;
+    let mut sentinel = client.get_multiplexed_async_connection().await?;
+    let mut ask = redis::cmd("SENTINEL");
+    let (host, port): (String, u16) =
+        ask.arg("get-master-addr-by-name").arg(service).query_async(&mut sentinel).await?;
+    Ok(format!("{host}:{port}"))
 }
 
 /// Connects to every server that holds records.
 async fn masters(url: &str) -> Result<Vec<MultiplexedConnection>, BoxError> {
-    let (scheme, rest) = url.split_once("://").ok_or("an URL has a scheme")?;
-    let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let mut addresses: Vec<String> = hosts.split(',').map(str::to_owned).collect();
+    let Location { scheme, hosts, path, .. } = Location::of(url);
+    let mut addresses: Vec<String> = hosts.iter().map(ToString::to_string).collect();
     if scheme == "redis+sentinel" {
-        let client = redis::Client::open(format!("redis://{}", addresses[0]))?;
-        let mut sentinel = client.get_multiplexed_async_connection().await?;
-        let mut ask = redis::cmd("SENTINEL");
-        let (host, port): (String, u16) =
-            ask.arg("get-master-addr-by-name").arg(path).query_async(&mut sentinel).await?;
-        addresses = vec![format!("{host}:{port}")];
+        addresses = vec![master(&addresses[0], path).await?];
     }
     let mut masters = Vec::new();
     for address in addresses {
