@@ -45,14 +45,14 @@ pub struct CookiePolicyBuilder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidCookie {
-    /// The name is empty or has a character that names cannot have.
-    #[error("a cookie's name is one or more visible ascii characters without separators")]
+    /// The name is empty, longer than 1024 bytes, or has a character that names cannot have.
+    #[error("a cookie's name is 1 to 1024 visible ascii characters without separators")]
     Name,
     /// The domain is not a host name.
     #[error("a cookie's domain is a host name without a leading dot")]
     Domain,
-    /// The path does not begin with a slash, or has a character that ends it.
-    #[error("a cookie's path begins with a slash and is visible ascii without semicolons")]
+    /// The path does not begin with a slash, is longer than 1024 bytes, or has a character that ends it.
+    #[error("a cookie's path begins with a slash and is at most 1024 visible ascii characters without semicolons")]
     Path,
     /// `SameSite=None` without `Secure`.
     #[error("SameSite=None needs Secure")]
@@ -76,6 +76,9 @@ pub enum InvalidCookie {
     #[error("a cookie's maximum age is between one second and 400 days")]
     MaxAge,
 }
+
+/// Browsers look at no attribute that is longer, and at no cookie whose name and value have more than 4096 bytes.
+const LONGEST_PART: usize = 1024;
 
 impl CookiePolicy {
     /// The longest time that browsers keep a cookie.
@@ -251,13 +254,14 @@ impl CookiePolicyBuilder {
         let name = self.name.to_ascii_lowercase();
         let has_prefix = |prefix| name.starts_with(prefix);
         let is_secure = self.secure == SecurePolicy::Always;
-        if name.is_empty() || !name.bytes().all(is_token) {
+        if !(1..=LONGEST_PART).contains(&name.len()) || !name.bytes().all(is_token) {
             return Err(InvalidCookie::Name);
         }
         if !self.domain.as_deref().is_none_or(is_host) {
             return Err(InvalidCookie::Domain);
         }
-        if !self.path.starts_with('/') || !self.path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';') {
+        let is_path = self.path.starts_with('/') && self.path.len() <= LONGEST_PART;
+        if !is_path || !self.path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';') {
             return Err(InvalidCookie::Path);
         }
         if has_prefix("__host-") && (!is_secure || self.domain.is_some() || self.path != "/") {
