@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::Error;
-use crate::draft::{Draft, MAX_AGE};
+use crate::draft::{Draft, is_own};
 
 /// A closure of the handler's over one value; `None` when it changes nothing. It runs again on a fresh record.
 pub(crate) type Modify = dyn Fn(Option<&RawValue>) -> Result<Option<Arc<RawValue>>, Error> + Send + Sync;
@@ -53,11 +53,22 @@ impl ChangeLog {
         match &change {
             Change::Put(name, _) => self.entries.retain(|(_, earlier)| earlier.name() != Some(name)),
             Change::Modify(..) => {}
-            // The session's own age is not one of its values.
-            Change::Clear => self.entries.retain(|(_, earlier)| earlier.name() == Some(MAX_AGE)),
+            // What is the session's own is not one of its values.
+            Change::Clear => self.entries.retain(|(_, earlier)| earlier.name().is_some_and(is_own)),
         }
         self.last += 1;
         self.entries.push((self.last, change));
+    }
+
+    /// Gives a value that was put another text; its place stays.
+    pub(crate) fn amend(&mut self, name: &str, text: &Option<Arc<RawValue>>) {
+        for (_, change) in &mut self.entries {
+            if let Change::Put(put, value) = change
+                && &**put == name
+            {
+                value.clone_from(text);
+            }
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -79,10 +79,10 @@ impl Session {
             shared.settle(Occasion::End).await.map(|_| taken)
         });
         let settled = shared.config.in_time(settling).await;
-        let mut state = shared.state();
-        state.head_sent = true;
+        shared.state().head_sent = true;
         if let Err(error) = settled {
             events::commit_failed(&error);
+            let mut state = shared.state();
             let is_delivered = shared.config.failure.delivers(&mut state, &error);
             // The client is told that it failed, or never: it must not be stored by a handle that lives on.
             state.forget_changes();
@@ -91,7 +91,7 @@ impl Session {
                 return Err(error);
             }
         }
-        drop(state);
+        shared.keep_limit().await.inspect_err(events::commit_failed)?;
         Ok(shared.response_headers())
     }
 }
@@ -104,6 +104,7 @@ impl Shared {
             return Ok(fate);
         }
         let mut plan = Plan::of(&self.state(), &self.config, occasion);
+        self.make_room(&mut plan).await?;
         let mut conflicts = 0;
         for _ in 0..ATTEMPTS {
             let refusal = match self.attempt(&mut plan).await {

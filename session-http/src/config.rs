@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderMap, Uri};
-use session_core::{BoxError, Clock, Expiry, Record, SessionId, SessionKey, SessionStore, SystemClock, Timestamp};
+use session_core::{
+    BoxError, Clock, Expiry, Record, SessionId, SessionIndex, SessionKey, SessionStore, SystemClock, Timestamp,
+};
 
 use crate::arrival::Client;
 use crate::departed::Departed;
 use crate::express::{self, Express, Proxy, Taken};
 use crate::presented::find;
 use crate::{
-    CookieFormat, CookiePolicy, Error, FailurePolicy, InvalidCookie, Presented, Secrets, SignedId, Timer, Transport,
-    events,
+    CookieFormat, CookiePolicy, Error, FailurePolicy, InvalidCookie, Presented, Secrets, SessionLimit, SignedId, Timer,
+    Transport, events,
 };
 
 /// Makes the id of a session.
@@ -27,6 +29,8 @@ type CookieOf = dyn Fn(&Parts) -> CookiePolicy + Send + Sync;
 #[derive(Clone)]
 pub struct SessionConfig {
     pub(crate) store: Arc<dyn SessionStore>,
+    index: Option<Arc<dyn SessionIndex>>,
+    limit: Option<SessionLimit>,
     pub(crate) secrets: Secrets,
     cookie: CookiePolicy,
     pub(crate) cookie_of: Option<Arc<CookieOf>>,
@@ -58,6 +62,8 @@ impl SessionConfig {
     pub fn new(store: Arc<dyn SessionStore>, secrets: Secrets) -> Self {
         Self {
             store,
+            index: None,
+            limit: None,
             secrets,
             cookie: CookiePolicy::default(),
             cookie_of: None,
@@ -159,6 +165,23 @@ impl SessionConfig {
         self
     }
 
+    /// Takes the store as an index too, in place of the one that was given: a session can then list and end the other sessions of its
+    /// user ([`Session::sessions`](crate::Session::sessions), [`end_other_sessions`](crate::Session::end_other_sessions)).
+    #[must_use]
+    pub fn with_index(mut self, index: Arc<dyn SessionIndex>) -> Self {
+        self.store = index.clone();
+        self.index = Some(index);
+        self
+    }
+
+    /// Takes the store as an index too, as [`with_index`](Self::with_index) does, and sets how many sessions a user may have.
+    ///
+    /// Each login of a user then costs two listings of the user's sessions and a load for each of them.
+    #[must_use]
+    pub fn with_session_limit(self, index: Arc<dyn SessionIndex>, limit: SessionLimit) -> Self {
+        Self { limit: Some(limit), ..self.with_index(index) }
+    }
+
     /// Sets what a client gets when the store fails; a 503 with `Retry-After` otherwise.
     #[must_use]
     pub fn with_failure(mut self, failure: FailurePolicy) -> Self {
@@ -235,6 +258,14 @@ impl SessionConfig {
             None => Ok(SessionId::generate()?),
             Some(new_id) => new_id().map_err(Error::NewId),
         }
+    }
+
+    pub(crate) fn index(&self) -> Result<&dyn SessionIndex, Error> {
+        self.index.as_deref().ok_or(Error::NoIndex)
+    }
+
+    pub(crate) fn limit(&self) -> Option<(&dyn SessionIndex, SessionLimit)> {
+        self.index.as_deref().zip(self.limit)
     }
 
     /// Says whether no two ids are ever the same.
@@ -338,6 +369,7 @@ impl fmt::Debug for SessionConfig {
             .field("format", &self.format)
             .field("namespace", &self.namespace)
             .field("touch_throttle", &self.touch_throttle())
+            .field("limit", &self.limit)
             .field("failure", &self.failure)
             .field("store_timeout", &self.store_timeout)
             .field("express", &self.express)

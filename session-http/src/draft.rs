@@ -13,6 +13,17 @@ use crate::Error;
 /// The name under which a session's own age is kept among the values, in milliseconds. No value of the application has it.
 pub(crate) const MAX_AGE: &str = "__max_age";
 
+/// The name under which a [`Login`](crate::login::Login) is kept among the values.
+pub(crate) const LOGIN: &str = "__login";
+
+/// How the names begin in the text of the data.
+const MARK: &str = "\"__";
+
+/// Says whether a name is the session's own and not the application's.
+pub(crate) fn is_own(name: &str) -> bool {
+    name == MAX_AGE || name == LOGIN
+}
+
 /// Loaded data with changes over it. Cloning copies pointers, never values.
 #[derive(Clone, Default)]
 pub(crate) struct Draft {
@@ -62,13 +73,14 @@ impl Draft {
     }
 
     pub(crate) fn clear(&mut self) {
-        // The session's own age is not one of its values.
-        let age = self.max_age();
+        // What is the session's own is not one of its values.
+        let own: Vec<_> =
+            [MAX_AGE, LOGIN].into_iter().filter_map(|name| Some((name, self.find(name).to_raw(name)?))).collect();
         self.cleared = true;
         self.edits.clear();
         self.removed.clear();
-        if let Some(Ok(age)) = age.map(|age| write(&age.as_millis())) {
-            self.put(&MAX_AGE.into(), Some(age));
+        for (name, value) in own {
+            self.put(&name.into(), Some(value));
         }
     }
 
@@ -95,16 +107,16 @@ impl Draft {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        if self.edits.iter().any(|(name, value)| value.is_some() && &**name != MAX_AGE) {
+        if self.edits.iter().any(|(name, value)| value.is_some() && !is_own(name)) {
             return false;
         }
-        let is_plain = self.edits.is_empty() && !self.base.as_str().contains(MAX_AGE);
+        let is_plain = self.edits.is_empty() && !self.base.as_str().contains(MARK);
         self.cleared || if is_plain { self.base.is_empty() } else { self.keys().is_empty() }
     }
 
     pub(crate) fn keys(&self) -> Vec<String> {
         let mut keys = if self.edits.is_empty() && !self.cleared { self.base.keys() } else { self.to_data().keys() };
-        keys.retain(|name| name != MAX_AGE);
+        keys.retain(|name| !is_own(name));
         keys
     }
 
@@ -123,6 +135,15 @@ impl Found {
             Self::Nothing => None,
             Self::Edited(value) => Some(value),
             Self::Stored(data) => data.raw(name),
+        }
+    }
+
+    fn to_raw(&self, name: &str) -> Option<Arc<RawValue>> {
+        match self {
+            Self::Nothing => None,
+            Self::Edited(value) => Some(value.clone()),
+            Self::Stored(data) if data.as_str().contains(MARK) => Some(data.raw(name)?.to_owned().into()),
+            Self::Stored(_) => None,
         }
     }
 

@@ -25,7 +25,16 @@ pub enum Error {
     /// The session could not be loaded, so nothing is written to it; see [`LoadFailure::Anonymous`](crate::LoadFailure::Anonymous).
     #[error("the session could not be loaded and is read-only")]
     ReadOnly,
-    /// The name is not the application's: `__max_age`, and under the rules of Express `cookie`.
+    /// The user did not prove who he is recently enough, or at all; see [`require_fresh`](crate::Session::require_fresh).
+    #[error("the login is not recent enough")]
+    NotFresh,
+    /// The user has as many sessions as he may have; see [`SessionLimit::reject_new`](crate::SessionLimit::reject_new).
+    #[error("the user has too many sessions")]
+    TooManySessions,
+    /// The store was not given as an [index](crate::SessionConfig::with_index).
+    #[error("the session store was not configured as an index")]
+    NoIndex,
+    /// The name is not the application's: `__max_age` and `__login`, and under the rules of Express `cookie` and others.
     #[error("the name belongs to the session itself")]
     ReservedName,
     /// The path of the request is not one that the session's cookie is sent to.
@@ -55,18 +64,21 @@ impl Error {
     /// How long a client is asked to wait before it tries again, in seconds.
     const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
-    /// Returns the status that tells the client: 503 for what may be cured by waiting, 500 for what the program did wrong.
+    /// Returns the status that tells the client: 503 for what may be cured by waiting, 403 for what the user may not, 500 for what the
+    /// program did wrong.
     ///
     /// `TooLarge` and values of the wrong type are the program's; everything else that a store refuses is an outage.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Store(session_core::Error::TooLarge { .. })
             | Self::Gone
+            | Self::NoIndex
             | Self::HeadSent
             | Self::OutsidePath
             | Self::ReservedName
             | Self::UnreadableValue { .. }
             | Self::UnwritableValue { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NotFresh | Self::TooManySessions => StatusCode::FORBIDDEN,
             Self::Store(_) | Self::ReadOnly | Self::Contention | Self::Randomness(_) | Self::NewId(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

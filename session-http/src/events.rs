@@ -17,6 +17,8 @@ pub(crate) enum Reason {
     AnotherUser,
     Emptied,
     Unset,
+    EndedByOwner,
+    TooMany,
 }
 
 impl fmt::Display for Reason {
@@ -27,6 +29,8 @@ impl fmt::Display for Reason {
             Self::AnotherUser => "another user logged in",
             Self::Emptied => "emptied",
             Self::Unset => "unset",
+            Self::EndedByOwner => "ended from another session of the user",
+            Self::TooMany => "more sessions than the limit",
         })
     }
 }
@@ -70,6 +74,10 @@ pub(crate) fn gone_at_commit(key: &SessionKey) {
 
 pub(crate) fn not_committed() {
     tracing::warn!(target: TARGET, "session changes dropped: nothing committed them");
+}
+
+pub(crate) fn limit_not_kept(error: &Error) {
+    failed(error, "sessions over the limit not ended");
 }
 
 pub(crate) fn load_failed(error: &Error) {

@@ -18,6 +18,8 @@ pub(crate) struct Plan {
     pub(crate) log: ChangeLog,
     pub(crate) wishes: Wishes,
     pub(crate) head_sent: bool,
+    /// The login adds to the user's sessions.
+    pub(crate) is_new_login: bool,
     /// Under the rules of Express: what is due, and the cookie that is kept with the values.
     pub(crate) express: Option<(Action, ExpressCookie)>,
     /// The cookie that was stored with what was loaded again.
@@ -52,6 +54,7 @@ impl Plan {
             log: state.log.clone(),
             wishes: state.wishes.clone(),
             head_sent: state.head_sent,
+            is_new_login: false,
         }
     }
 
@@ -118,6 +121,7 @@ impl Shared {
         };
         let fate = if let Line::Gone(_) = line { Fate::Gone } else { Fate::Settled };
         self.rebase(plan, plan.log.last(), Draft::new(data), |state| {
+            state.is_limit_due |= plan.is_new_login && matches!(line, Line::Stored(_));
             state.line = line;
             state.log.forget(plan.log.last());
             if state.wishes.asked == plan.wishes.asked {

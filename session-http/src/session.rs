@@ -177,7 +177,8 @@ impl Session {
     /// new one begins. If the session was ended by another request meanwhile, a new one begins with what this
     /// request wrote: a login is a new authentication, so it brings nothing back.
     pub fn login(&self, owner: OwnerId) {
-        self.0.state().login(owner);
+        let now = self.0.config.now();
+        self.0.state().login(owner, now);
     }
 
     /// Gives the session a new id and keeps all else, for a change of privileges that is not a login.

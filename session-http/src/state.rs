@@ -7,9 +7,10 @@ use session_core::{OwnerId, Record, Revision, SessionId, SessionKey, Timestamp};
 
 use crate::Error;
 use crate::changes::{Change, ChangeLog};
-use crate::draft::{Draft, MAX_AGE};
+use crate::draft::{Draft, LOGIN, is_own};
 use crate::events::Reason;
 use crate::express::{self, Express, Ledger, Unset};
+use crate::login::Login;
 
 /// A stored session, as it was last seen.
 #[derive(Clone)]
@@ -75,6 +76,8 @@ pub(crate) struct State {
     pub(crate) head_sent: bool,
     /// The cookie that the request presented is not what would be set now: an old secret signed it, or its age has changed.
     pub(crate) is_outdated: bool,
+    /// A login was stored, and the user's other sessions have not been counted since.
+    pub(crate) is_limit_due: bool,
     /// What the rules of Express need to know; `None` under the native ones.
     pub(crate) ledger: Option<Box<Ledger>>,
 }
@@ -116,7 +119,7 @@ impl State {
 
     /// Refuses a name that is not the application's.
     pub(crate) fn check_name(&self, name: &str) -> Result<(), Error> {
-        let is_reserved = if self.ledger.is_some() { express::is_reserved(name) } else { name == MAX_AGE };
+        let is_reserved = is_own(name) || (self.ledger.is_some() && express::is_reserved(name));
         if is_reserved { Err(Error::ReservedName) } else { Ok(()) }
     }
 
@@ -133,14 +136,17 @@ impl State {
     }
 
     /// Sets the owner and asks for a new id. Another user's session ends first, with its data.
-    pub(crate) fn login(&mut self, owner: OwnerId) {
-        if self.owner().is_some_and(|current| *current != owner) {
+    pub(crate) fn login(&mut self, owner: OwnerId, now: Timestamp) {
+        let is_another = self.owner().is_some_and(|current| *current != owner);
+        let at = self.draft.login().filter(|_| self.owner().is_some() && !is_another).map_or(now, |login| login.at);
+        if is_another {
             self.end(Reason::AnotherUser);
         }
         if let Line::Gone(_) = self.line {
             self.line = Line::New;
         }
         self.replace();
+        self.put(LOGIN, Login { at, authenticated_at: now }.to_value());
         self.wish(|wishes| {
             wishes.owner = Some(owner);
             wishes.rotate = true;

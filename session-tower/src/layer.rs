@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_core::{Clock, Expiry, SessionStore};
-use session_http::{CookieFormat, CookiePolicy, FailurePolicy, Secrets, SessionConfig, Transport};
+use session_core::{Clock, Expiry, SessionIndex, SessionStore};
+use session_http::{CookieFormat, CookiePolicy, FailurePolicy, Secrets, SessionConfig, SessionLimit, Transport};
 use tower_layer::Layer;
 
 use crate::SessionService;
@@ -58,6 +58,18 @@ impl SessionLayer {
     #[must_use]
     pub fn with_touch_throttle(self, throttle: Duration) -> Self {
         self.map(|config| config.with_touch_throttle(throttle))
+    }
+
+    /// Takes the store as an index too, for the sessions of a user; see [`SessionConfig::with_index`].
+    #[must_use]
+    pub fn with_index(self, index: Arc<dyn SessionIndex>) -> Self {
+        self.map(|config| config.with_index(index))
+    }
+
+    /// Takes the store as an index too, and sets how many sessions a user may have; see [`SessionConfig::with_session_limit`].
+    #[must_use]
+    pub fn with_session_limit(self, index: Arc<dyn SessionIndex>, limit: SessionLimit) -> Self {
+        self.map(|config| config.with_session_limit(index, limit))
     }
 
     /// Sets what a client gets when the store fails; see [`SessionConfig::with_failure`].

@@ -13,9 +13,11 @@ mod timer;
 pub use session_http::{
     CommitFailure, CookiePolicy, Error, FailurePolicy, HeaderTransport, InvalidCookie, InvalidSecrets, LoadFailure,
     LogoutFailure, News, Presented, Priority, Proxy, SameSite, Secrets, SecureConnection, SecurePolicy, SessionConfig,
-    Transport, express,
+    SessionLimit, Transport, express,
 };
 
+#[cfg(feature = "axum")]
+pub use axum::Fresh;
 pub use layer::SessionLayer;
 pub use rejection::Rejection;
 pub use service::{ResponseFuture, SessionService};

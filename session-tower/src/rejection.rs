@@ -15,7 +15,8 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// Makes the response that tells the client: 503 with `Retry-After` for an outage, 500 for what the program did wrong.
+    /// Makes the response that tells the client: 503 with `Retry-After` for an outage, 403 for what the user may not,
+    /// 500 for what the program did wrong.
     pub fn to_response<B: Default>(&self) -> Response<B> {
         match self {
             Self::Session(error) => error.to_response(),

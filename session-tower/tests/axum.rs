@@ -1,14 +1,15 @@
 //! The extractors, in an axum application.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::routing::{get, post};
 use axum::{Router, http::Request, http::Response};
 use http_body_util::BodyExt;
-use session_core::{OwnerId, Scope, SessionIndex, SessionStore};
+use session_core::{Clock, ManualClock, OwnerId, Scope, SessionIndex, SessionStore, SystemClock};
 use session_store_memory::MemoryStore;
-use session_tower::{CookiePolicy, Rejection, Secrets, Session, SessionLayer};
+use session_tower::{CookiePolicy, Fresh, Rejection, Secrets, Session, SessionLayer};
 use tower::ServiceExt;
 
 async fn add(session: Session) -> Result<String, Rejection> {
@@ -111,4 +112,41 @@ async fn rejections_are_responses() {
     assert_eq!(send(&routes(), "POST", "/cart", &cookie).await.0.status(), 500, "the layer is missing");
     let (plain, body) = send(&app, "GET", "/plain", &cookie).await;
     assert_eq!((body.as_str(), plain.headers().contains_key("vary")), ("hello", false));
+}
+
+async fn pay(session: Fresh<300>) -> String {
+    session.owner().map_or_else(String::new, |owner| owner.to_string())
+}
+
+async fn ask(session: Result<Fresh<300>, Rejection>) -> &'static str {
+    match session {
+        Ok(_) => "paid",
+        Err(Rejection::Session(session_tower::Error::NotFresh)) => "your password, please",
+        Err(_) => "later",
+    }
+}
+
+#[tokio::test]
+async fn what_needs_a_fresh_login_is_refused_without_one() {
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let store = Arc::new(MemoryStore::new().with_clock(clock.clone()));
+    let secrets = Secrets::new(["a secret of the tests, 32 bytes or more"]).expect("it is long enough");
+    let sessions = SessionLayer::new(store, secrets)
+        .with_clock(clock.clone())
+        .with_cookie(CookiePolicy::insecure_for_development());
+    let app = routes()
+        .route("/pay", post(pay).get(ask))
+        .route("/confirm", post(async |session: Session| session.reauthenticate()))
+        .layer(sessions);
+    assert_eq!(send(&app, "POST", "/pay", "").await.0.status(), 403);
+    let mut mine = cookie(&send(&app, "POST", "/login", "").await.0);
+    for _ in 0..2 {
+        clock.advance(Duration::from_secs(300));
+        assert_eq!(send(&app, "POST", "/pay", &mine).await.1, "ada");
+        assert_eq!(send(&app, "GET", "/pay", &mine).await.1, "paid");
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(send(&app, "POST", "/pay", &mine).await.0.status(), 403);
+        assert_eq!(send(&app, "GET", "/pay", &mine).await.1, "your password, please");
+        mine = cookie(&send(&app, "POST", "/confirm", &mine).await.0);
+    }
 }

@@ -92,7 +92,9 @@ impl Ledger {
         self.absence = match reason {
             Reason::Logout => Some(Absence::Destroyed),
             Reason::Unset => Some(Absence::Unset),
-            Reason::Regenerated | Reason::AnotherUser | Reason::Emptied => None,
+            Reason::Regenerated | Reason::AnotherUser | Reason::Emptied | Reason::EndedByOwner | Reason::TooMany => {
+                None
+            }
         };
     }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use session_core::{
-    Clock, Error as StoreError, Expiry, ManualClock, OwnerId, Record, Result as StoreResult, Revision, SessionKey,
-    SessionStore, Timestamp,
+    Clock, Error as StoreError, Expiry, Listing, ManualClock, OwnerId, Page, Record, Result as StoreResult, Revision,
+    Scope, SessionIndex, SessionKey, SessionStore, Timestamp,
 };
 use session_http::{Error, Secrets, Session, SessionConfig, SessionSlot, Timer};
 use session_store_memory::MemoryStore;
@@ -284,5 +284,24 @@ impl SessionStore for WatchedStore {
 
     async fn delete_expired(&self, limit: u32) -> StoreResult<u32> {
         self.call("delete_expired", self.inner.delete_expired(limit)).await
+    }
+}
+
+#[async_trait]
+impl SessionIndex for WatchedStore {
+    async fn list(&self, scope: Scope<'_>, page: &Page) -> StoreResult<Listing> {
+        self.call("list", self.inner.list(scope, page)).await
+    }
+
+    async fn count(&self, scope: Scope<'_>) -> StoreResult<u64> {
+        self.call("count", self.inner.count(scope)).await
+    }
+
+    async fn delete_owned(&self, owner: &OwnerId, except: Option<&SessionKey>) -> StoreResult<u64> {
+        self.call("delete_owned", self.inner.delete_owned(owner, except)).await
+    }
+
+    async fn clear(&self) -> StoreResult<u64> {
+        self.call("clear", self.inner.clear()).await
     }
 }
