@@ -245,11 +245,7 @@ impl Session {
     /// Without it the session is extended too, if that gains at least the
     /// [throttle](SessionConfig::with_touch_throttle).
     pub fn touch(&self) {
-        let mut state = self.0.state();
-        if let Some(ledger) = &mut state.ledger {
-            ledger.cookie.touch();
-        }
-        state.wish(|wishes| wishes.touch = true);
+        self.0.state().wish(|wishes| wishes.touch = true);
     }
 
     /// Computes on a value without holding the lock, and keeps the outcome if the value is still the same.

@@ -201,7 +201,7 @@ async fn every_row_is_decided_as_express_does() {
     let recorded: Value =
         serde_json::from_str(include_str!("express/decision-matrix.json")).expect("the recording is JSON");
     let rows = recorded["rows"].as_array().expect("the recording has rows");
-    assert_eq!(rows.len(), 816);
+    assert!(rows.len() >= 816);
     let mut wrong = Vec::new();
     for row in rows {
         let row = row.as_array().expect("a row is a list");

@@ -42,8 +42,6 @@ pub enum SameSitePolicy {
 #[must_use]
 pub struct ExpressCookie {
     pub(super) age: Age,
-    /// It has an `expires` that is not null, which Express looks at before it moves it.
-    pub(super) has_end: bool,
     /// The other attributes, as JavaScript has them: what another program stored need not be what this one would.
     pub(super) attributes: Arc<Map<String, Value>>,
 }
@@ -65,7 +63,7 @@ impl Default for ExpressCookie {
     fn default() -> Self {
         let attributes = [("path", Value::from("/")), ("httpOnly", Value::from(true))];
         let attributes = attributes.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
-        Self { age: Age::Null, has_end: false, attributes: Arc::new(attributes) }
+        Self { age: Age::Null, attributes: Arc::new(attributes) }
     }
 }
 
@@ -77,22 +75,22 @@ impl ExpressCookie {
 
     /// Sends the cookie to this host and its sub-domains.
     pub fn with_domain(self, domain: impl Into<String>) -> Self {
-        self.with("domain", Some(domain.into()))
+        self.with("domain", domain.into())
     }
 
     /// Sends the cookie below this path only; requests whose path does not begin with it have no session. `/` otherwise.
     pub fn with_path(self, path: impl Into<String>) -> Self {
-        self.with("path", Some(path.into()))
+        self.with("path", path.into())
     }
 
     /// Ends the session, and the cookie, when it was not used for so long (`maxAge`). Fractions of a millisecond are dropped.
     pub fn with_max_age(self, max_age: Duration) -> Self {
-        Self { age: Age::For(i64::try_from(max_age.as_millis()).unwrap_or(i64::MAX)), has_end: true, ..self }
+        Self { age: Age::For(i64::try_from(max_age.as_millis()).unwrap_or(i64::MAX)), ..self }
     }
 
     /// Lets the browser forget the cookie when it closes (`maxAge: null`), which is the default.
     pub fn without_max_age(self) -> Self {
-        Self { age: Age::Null, has_end: false, ..self }
+        Self { age: Age::Null, ..self }
     }
 
     /// Ends a session that begins now at this instant (`expires`); each use moves the end by the same time.
@@ -100,48 +98,44 @@ impl ExpressCookie {
     /// It replaces a maximum age, and a maximum age replaces it. An instant that has passed makes a cookie that has ended, as a negative
     /// `maxAge` does.
     pub fn with_expires(self, expires: Timestamp) -> Self {
-        Self { age: Age::Until(expires), has_end: true, ..self }
+        Self { age: Age::Until(expires), ..self }
     }
 
     /// Shows the cookie to scripts (`httpOnly: false`). Whoever gets a script into a page then has the session.
     pub fn without_http_only(self) -> Self {
-        self.with("httpOnly", Some(false))
+        self.with("httpOnly", false)
     }
 
     /// Sets when the cookie is `Secure`; never otherwise.
     pub fn with_secure(self, secure: SecurePolicy) -> Self {
         match secure {
-            SecurePolicy::Never => self.with("secure", None::<bool>),
-            SecurePolicy::Always => self.with("secure", Some(true)),
-            SecurePolicy::Auto => self.with("secure", Some("auto")),
+            SecurePolicy::Never => self.with("secure", false),
+            SecurePolicy::Always => self.with("secure", true),
+            SecurePolicy::Auto => self.with("secure", "auto"),
         }
     }
 
     /// Sets what `SameSite` says; nothing otherwise.
     pub fn with_same_site(self, same_site: SameSitePolicy) -> Self {
         match same_site {
-            SameSitePolicy::Absent => self.with("sameSite", None::<bool>),
-            SameSitePolicy::Is(same_site) => self.with("sameSite", Some(same_site.as_str().to_ascii_lowercase())),
-            SameSitePolicy::Auto => self.with("sameSite", Some("auto")),
+            SameSitePolicy::Absent => self.with("sameSite", false),
+            SameSitePolicy::Is(same_site) => self.with("sameSite", same_site.as_str().to_ascii_lowercase()),
+            SameSitePolicy::Auto => self.with("sameSite", "auto"),
         }
     }
 
     /// Adds `Partitioned`.
     pub fn with_partitioning(self) -> Self {
-        self.with("partitioned", Some(true))
+        self.with("partitioned", true)
     }
 
     /// Adds a `Priority`.
     pub fn with_priority(self, priority: Priority) -> Self {
-        self.with("priority", Some(priority.as_str().to_ascii_lowercase()))
+        self.with("priority", priority.as_str().to_ascii_lowercase())
     }
 
-    fn with(mut self, name: &str, value: Option<impl Into<Value>>) -> Self {
-        let attributes = Arc::make_mut(&mut self.attributes);
-        match value {
-            Some(value) => attributes.insert(name.to_owned(), value.into()),
-            None => attributes.remove(name),
-        };
+    fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        Arc::make_mut(&mut self.attributes).insert(name.to_owned(), value.into());
         self
     }
 
@@ -160,8 +154,9 @@ impl ExpressCookie {
         self.attribute("secure").is_some()
     }
 
+    /// Says whether Express takes `expires` for something: once the session was used, it follows from the age.
     pub(crate) fn has_end(&self) -> bool {
-        self.has_end
+        !matches!(self.age, Age::Undefined | Age::Null)
     }
 
     /// Refuses what the npm package cookie throws at.
@@ -181,10 +176,10 @@ impl ExpressCookie {
         let is_auto = |name| self.attributes.get(name).is_some_and(|value| value == "auto");
         let mut cookie = self.clone().set(now);
         if is_auto("secure") {
-            cookie = cookie.with("secure", Some(is_secure));
+            cookie = cookie.with("secure", is_secure);
         }
         if is_auto("sameSite") {
-            cookie = cookie.with("sameSite", Some(if is_secure { "none" } else { "lax" }));
+            cookie = cookie.with("sameSite", if is_secure { "none" } else { "lax" });
         }
         cookie
     }
@@ -195,11 +190,6 @@ impl ExpressCookie {
             self.age = Age::For(end.unix_millis() - now.unix_millis());
         }
         self
-    }
-
-    /// A use moves the end.
-    pub(crate) fn touch(&mut self) {
-        self.has_end = !matches!(self.age, Age::Undefined | Age::Null);
     }
 
     /// Returns when the cookie ends if it is used now.

@@ -99,11 +99,12 @@ impl ExpressCookie {
                 Age::For(age.floor() as i64)
             }),
         };
-        let has_end = said.remove("expires").is_some_and(|expires| !expires.is_null());
+        // It follows from the age.
+        said.remove("expires");
         let mut attributes = Self::default().attributes;
         let known = said.into_iter().filter(|(name, _)| NAMES.contains(&name.as_str()));
         Arc::make_mut(&mut attributes).extend(known);
-        Some(Self { age, has_end, attributes })
+        Some(Self { age, attributes })
     }
 }
 
