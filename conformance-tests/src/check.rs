@@ -98,6 +98,8 @@ pub(crate) fn that(holds: bool, otherwise: impl Into<String>) -> Outcome {
 /// Fails unless the call was refused in the wanted way.
 #[track_caller]
 pub(crate) fn refused<T: fmt::Debug>(what: &str, answer: Result<T>, wanted: Refusal) -> Outcome {
+    #[cfg(feature = "traces")]
+    answer.as_ref().err().into_iter().for_each(crate::traces::refused);
     match answer {
         Ok(answer) => {
             Err(Failure::new(format!("{what}: succeeded with {answer:?}, and was not refused with {wanted:?}")))

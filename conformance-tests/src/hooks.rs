@@ -38,6 +38,8 @@ pub enum Need {
     Damage,
     /// A counter of round trips.
     RoundTrips,
+    /// A way to hold a call up between two of its round trips.
+    Gaps,
     /// A way to stop the backend and to start it again.
     Outage,
 }
@@ -55,6 +57,7 @@ impl Need {
             Self::Raw => "the harness has no raw view of what is stored",
             Self::Damage => "the harness cannot damage what is stored",
             Self::RoundTrips => "the harness does not count round trips",
+            Self::Gaps => "the harness cannot hold a call up between two of its round trips",
             Self::Outage => "the harness cannot stop the backend",
         }
     }
@@ -112,8 +115,6 @@ pub(crate) struct Hooks {
     pub(crate) outage: Option<Hook<Outage, ()>>,
     /// The store reaches its servers over the lines of its space.
     pub(crate) uses_lines: bool,
-    /// The store passes the gate of its space before each round trip.
-    pub(crate) passes_gate: bool,
     /// How many round trips the calls make that do not make one.
     pub(crate) costs: BTreeMap<&'static str, RangeInclusive<u64>>,
     /// The backend collects expired records by itself, so that a sweep may find less.

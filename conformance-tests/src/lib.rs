@@ -20,6 +20,8 @@ mod run;
 mod space;
 mod suite;
 mod together;
+#[cfg(feature = "traces")]
+pub mod traces;
 mod wire;
 
 pub use case::Level;

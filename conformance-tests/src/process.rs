@@ -137,6 +137,8 @@ pub(crate) fn namespace_to_serve() -> Option<String> {
 
 /// Serves calls from the standard input until that ends.
 pub(crate) async fn serve(factory: &Factory, namespace: String) -> std::result::Result<(), BoxError> {
+    #[cfg(feature = "traces")]
+    crate::traces::capture();
     let space = Space::at(namespace, session_core::SystemClock.now());
     let handle = (factory.open)(space.clone()).await?;
     let mut calls = BufReader::new(tokio::io::stdin()).lines();

@@ -134,6 +134,8 @@ fn run_case(suite: &Suite, case: Case, plan: Plan, runtime: &Handle) -> Entry {
 
 /// Runs the case on the runtime while this thread watches the time, so that a store that blocks is seen too.
 fn watched(suite: &Suite, case: Case, runtime: &Handle) -> Verdict {
+    #[cfg(feature = "traces")]
+    crate::traces::capture();
     let (sender, receiver) = mpsc::channel();
     let (factory, hooks) = (suite.factory.clone(), suite.hooks.clone());
     let task = runtime.spawn(async move {

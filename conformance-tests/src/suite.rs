@@ -95,9 +95,18 @@ impl Suite {
             waivers: HashMap::new(),
             absence: None,
         };
-        [Need::Handles, Need::Opening, Need::Processes, Need::Raw, Need::Damage, Need::RoundTrips, Need::Outage]
-            .into_iter()
-            .fold(suite, Self::lacking)
+        [
+            Need::Handles,
+            Need::Opening,
+            Need::Processes,
+            Need::Raw,
+            Need::Damage,
+            Need::RoundTrips,
+            Need::Gaps,
+            Need::Outage,
+        ]
+        .into_iter()
+        .fold(suite, Self::lacking)
     }
 
     /// Says that the factory, called again with the same space, opens another handle on the same records.
@@ -180,9 +189,8 @@ impl Suite {
     }
 
     /// Says that the store passes the space's [gate](Space::gate) before each round trip, in another way than over its lines.
-    pub fn passes_gate(mut self) -> Self {
-        self.hooks.passes_gate = true;
-        self
+    pub fn passes_gate(self) -> Self {
+        self.having(Need::Gaps)
     }
 
     /// Gives the number of round trips that the store has made for a namespace so far.

@@ -143,6 +143,9 @@ pub(crate) fn pending(stored: &[u8]) -> Result<Option<(u16, Head<'_>, usize)>> {
         return Err(unknown());
     };
     let line = std::str::from_utf8(line).map_err(Error::corrupt)?;
+    if line.as_bytes().get(1) != Some(&b' ') {
+        return Err(unknown());
+    }
     let part = std::str::from_utf8(part).ok().and_then(|part| part.parse().ok());
     let part = part.filter(|part| *part < crate::part::PARTS).ok_or_else(unknown)?;
     Ok(Some((part, Head::parse_fields(line)?, stored.len() - data.len())))

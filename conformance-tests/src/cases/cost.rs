@@ -28,7 +28,7 @@ async fn cost_01(b: Bench) -> Outcome {
 }
 
 /// Makes every call and returns how many round trips each of them took.
-pub(super) async fn measured(b: &Bench) -> Result<Vec<(&'static str, u64)>, Failure> {
+async fn measured(b: &Bench) -> Result<Vec<(&'static str, u64)>, Failure> {
     let record = b.long(r#"{"a":1}"#).with_owner(owner("ada"));
     // The first calls may prepare statements and load scripts, on every server that has to do with these keys.
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-use crate::bench::{Bench, json, key};
+use crate::bench::{Bench, exact, key};
 use crate::case::{Case, Level};
 use crate::check::{Outcome, Refusal, refused, same};
 use crate::hooks::{Damage, Need};
@@ -34,7 +34,7 @@ async fn data_01(b: Bench) -> Outcome {
     let mut record = b.long("{}");
     let mut revision = b.store.create(&key("updated"), &record).await?;
     for (number, object) in OBJECTS.iter().enumerate() {
-        record.data = json(object);
+        record.data = exact(object);
         let (created, rotated) = (key(&format!("created-{number}")), key(&format!("rotated-{number}")));
         let first = b.store.create(&created, &record).await?;
         same("what was created, as text", &b.live(&created).await?.0.data.as_str(), object)?;
@@ -54,7 +54,9 @@ async fn data_02(b: Bench) -> Outcome {
         let (pairs, odd) = ((size - frame) / 2, (size - frame) % 2);
         let text = format!(r#"{{"d":"{}{}"}}"#, "é".repeat(pairs), "x".repeat(odd));
         debug_assert_eq!(text.len(), size);
-        b.long(&text)
+        let mut record = b.long("{}");
+        record.data = exact(&text);
+        record
     };
     let (fits, too_large) = (of_size(LIMIT), of_size(LIMIT + 1));
     let revision = b.store.create(&key("k"), &fits).await?;

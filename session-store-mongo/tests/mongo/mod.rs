@@ -1,13 +1,11 @@
 //! What the suite needs of MongoDB, through the driver and not through the store.
 
-mod lines;
-
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use conformance_tests::{Damage, Need, Outage, Space, Suite};
+use conformance_tests::{Damage, Need, Space, Suite};
 use mongodb::bson::{Document, doc};
 use mongodb::event::EventHandler;
 use mongodb::event::command::CommandEvent;
@@ -17,8 +15,6 @@ use session_core::{BoxError, SessionKey};
 use session_store_mongo::MongoStore;
 use tokio::sync::{Mutex, OnceCell};
 
-use lines::Lines;
-
 const DATABASE: &str = "session_tests";
 
 /// The suite on the server that an environment variable names.
@@ -26,9 +22,9 @@ pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
     let Ok(url) = std::env::var(variable) else {
         return Suite::absent(name, format!("{variable} names no server"));
     };
-    let can_be_cut = Lines::can_be_laid_to(&url);
-    let server = Server { url: url.into(), spaces: Arc::default() };
-    let [opened, shown, damaged, counted, cut] = [(); 5].map(|()| server.clone());
+    let has_lines = has_lines(&url);
+    let server = Server { url: url.into(), commands: Arc::default() };
+    let [opened, shown, damaged, counted] = [(); 4].map(|()| server.clone());
     let suite = Suite::new(name, move |space| opened.clone().open(space))
         .reopens()
         .spans_processes()
@@ -37,42 +33,50 @@ pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
         .with_limit(Duration::from_secs(400))
         .shows_raw(move |space| shown.clone().raw(space))
         .damages(move |space, key, damage| damaged.clone().damage(space, key, damage))
-        .counts_round_trips(move |space| counted.clone().round_trips(space));
-    if can_be_cut {
-        suite.survives_outage(move |space, outage| cut.clone().outage(space, outage))
+        // First those that are not live, and then those that count.
+        .costs("delete_owned", 2..=2)
+        .costs("clear", 2..=2);
+    let suite = if has_lines {
+        suite.uses_lines()
     } else {
-        suite.lacks(Need::Outage, "the server's address cannot be replaced by a proxy's")
-    }
+        let reason = "lines are laid to servers at ports of five digits of 127.0.0.1";
+        [Need::Gaps, Need::Outage].into_iter().fold(suite, |suite, need| suite.lacks(need, reason))
+    };
+    // What the driver asks by itself goes over the lines too.
+    suite.counts_round_trips(move |space| counted.clone().round_trips(space))
+}
+
+/// Says whether all addresses are `127.0.0.1` with a port of five digits, as those of our own servers are.
+fn has_lines(url: &str) -> bool {
+    let mut members = members(url).peekable();
+    members.peek().is_some()
+        && members.all(|member| member.strip_prefix("127.0.0.1:").is_some_and(|port| port.len() == 5))
+}
+
+fn members(url: &str) -> impl Iterator<Item = &str> {
+    let hosts = url.strip_prefix("mongodb://").unwrap_or_default();
+    let hosts = hosts.split(['/', '?']).next().unwrap_or_default();
+    hosts.rsplit('@').next().unwrap_or_default().split(',').filter(|host| !host.is_empty())
 }
 
 #[derive(Clone)]
 struct Server {
     url: Arc<str>,
-    spaces: Arc<Mutex<HashMap<String, Arc<Connected>>>>,
-}
-
-/// How the stores of one space reach the server: over lines of their own, and counted.
-struct Connected {
-    lines: Lines,
-    commands: Arc<AtomicU64>,
+    /// How many commands the stores of each space have sent.
+    commands: Arc<Mutex<HashMap<String, Arc<AtomicU64>>>>,
 }
 
 impl Server {
-    async fn connected(&self, space: &Space) -> Result<Arc<Connected>, BoxError> {
-        let mut spaces = self.spaces.lock().await;
-        if let Some(connected) = spaces.get(space.namespace()) {
-            return Ok(Arc::clone(connected));
-        }
-        let lines = Lines::lay(&self.url).await?;
-        let connected = Arc::new(Connected { lines, commands: Arc::default() });
-        spaces.insert(space.namespace().to_owned(), Arc::clone(&connected));
-        Ok(connected)
-    }
-
     async fn open(self, space: Space) -> Result<MongoStore, BoxError> {
-        let connected = self.connected(&space).await?;
-        let mut options = ClientOptions::parse(connected.lines.url()).await?;
-        let commands = Arc::clone(&connected.commands);
+        let mut url = self.url.to_string();
+        if has_lines(&url) {
+            let lines = space.lines_to(members(&self.url)).await?;
+            for (member, line) in members(&self.url).zip(lines) {
+                url = url.replace(member, &line.to_string());
+            }
+        }
+        let mut options = ClientOptions::parse(&url).await?;
+        let commands = self.commands(&space).await;
         // A command is a round trip: the driver waits for its answer before it sends the next one of a call.
         options.command_event_handler = Some(EventHandler::callback(move |event| {
             if let CommandEvent::Started(_) = event {
@@ -81,6 +85,9 @@ impl Server {
         }));
         let database = Client::with_options(options)?.database(DATABASE);
         let store = MongoStore::new(database).with_collection(space.namespace())?.with_clock(space.clock());
+        // Where the case is about waiting, it shall not wait for long.
+        let is_about_waiting = space.namespace().starts_with("ct_outage");
+        let store = if is_about_waiting { store.with_timeout(Duration::from_secs(1)) } else { store };
         store.setup().await?;
         Ok(store)
     }
@@ -110,17 +117,11 @@ impl Server {
     }
 
     async fn round_trips(self, space: Space) -> Result<u64, BoxError> {
-        Ok(self.connected(&space).await?.commands.load(Ordering::Relaxed))
+        Ok(self.commands(&space).await.load(Ordering::Relaxed))
     }
 
-    async fn outage(self, space: Space, outage: Outage) -> Result<(), BoxError> {
-        let connected = self.connected(&space).await?;
-        match outage {
-            Outage::Begin => connected.lines.cut(),
-            Outage::End => connected.lines.mend(),
-            other => return Err(format!("the lines cannot do this: {other:?}").into()),
-        }
-        Ok(())
+    async fn commands(&self, space: &Space) -> Arc<AtomicU64> {
+        Arc::clone(self.commands.lock().await.entry(space.namespace().to_owned()).or_default())
     }
 
     async fn collection(&self, space: &Space) -> Result<Collection<Document>, BoxError> {

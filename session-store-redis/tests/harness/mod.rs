@@ -24,7 +24,7 @@ pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
         suite.uses_lines()
     } else {
         let reason = "lines are laid to one server, or to several at ports of five digits of 127.0.0.1, without TLS";
-        suite.lacks(Need::RoundTrips, reason).lacks(Need::Outage, reason)
+        [Need::RoundTrips, Need::Gaps, Need::Outage].into_iter().fold(suite, |suite, need| suite.lacks(need, reason))
     }
 }
 

@@ -18,15 +18,15 @@ pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
         .spans_processes()
         .shows_raw(move |space| raw(raw_url.clone(), space))
         .damages(move |space, key, what| damage(damage_url.clone(), space, key, what))
-        .counts_round_trips(server::round_trips)
-        .survives_outage(server::outage)
+        .uses_lines()
+        // First those that are live, which count, and then the others.
+        .costs("delete_owned", 2..=2)
+        .costs("clear", 2..=2)
 }
 
 async fn open(url: String, space: Space) -> Result<MySqlStore, BoxError> {
-    let (_, server) = server::redirected(&url, None);
-    let line = server::line(&space, &server).await?;
-    let (url, _) = server::redirected(&url, Some(line.address()));
-    let options = MySqlOptions::new(&format!("{url}?ssl-mode=disabled"))?.with_timeout(server::TIMEOUT);
+    let url = server::over_line(&url, &space).await?;
+    let options = MySqlOptions::new(&format!("{url}?ssl-mode=disabled"))?.with_timeout(server::timeout(&space));
     let store = options.open().await?.with_table(space.namespace())?.with_clock(space.clock());
     store.setup().await?;
     Ok(store)

@@ -19,15 +19,13 @@ pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
         .spans_processes()
         .shows_raw(move |space| raw(raw_url.clone(), space))
         .damages(move |space, key, what| damage(damage_url.clone(), space, key, what))
-        .counts_round_trips(server::round_trips)
-        .survives_outage(server::outage)
+        .uses_lines()
+        .costs("clear", 2..=2)
 }
 
 async fn open(url: String, space: Space, has_pooler: bool) -> Result<PostgresStore, BoxError> {
-    let (_, server) = server::redirected(&url, None);
-    let line = server::line(&space, &server).await?;
-    let (url, _) = server::redirected(&url, Some(line.address()));
-    let options = PostgresOptions::new(&format!("{url}?sslmode=disable"))?.with_timeout(server::TIMEOUT);
+    let url = server::over_line(&url, &space).await?;
+    let options = PostgresOptions::new(&format!("{url}?sslmode=disable"))?.with_timeout(server::timeout(&space));
     let options = if has_pooler { options.with_transaction_pooler() } else { options };
     let store = options.open().await?.with_table(space.namespace())?.with_clock(space.clock());
     store.setup().await?;
