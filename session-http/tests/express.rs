@@ -230,3 +230,81 @@ async fn an_outage_is_an_error_and_sets_no_cookie() {
     assert!(site.finish(&slot).await.is_none(), "who asked was told, and decides");
     assert_eq!(site.app.store.calls(), [""; 0]);
 }
+
+#[tokio::test]
+async fn the_options_of_the_cookie_may_depend_on_the_request() {
+    let express = Express::new(["keyboard cat"]).expect("it is not empty");
+    let express = express.with_cookie_of(|request| {
+        let cookie = ExpressCookie::new().with_max_age(MINUTE);
+        match request.headers.get("x-tenant").and_then(|tenant| tenant.to_str().ok()) {
+            Some(tenant) => cookie.with_domain(tenant).with_path("/app"),
+            None => cookie,
+        }
+    });
+    let site = Site::new(express);
+    for (tenant, path, flags) in [
+        ("a.example", "/app", Some("Domain=a.example; Path=/app; Expires=Thu, 01 Jan 2026 12:01:00 GMT; HttpOnly")),
+        ("a.example", "/", None),
+        ("not a host", "/app", None),
+    ] {
+        let mut request = site.request(path);
+        request.headers_mut().insert("x-tenant", tenant.parse().expect("the test's header is valid"));
+        let mut response = Response::new(());
+        let slot = SessionSlot::for_request(site.config.clone(), &request);
+        slot.commit().await.expect("the store works").apply(response.headers_mut());
+        let line = response.headers().get(header::SET_COOKIE).map(|line| line.to_str().expect("it is text"));
+        assert_eq!(line.and_then(|line| Some(line.split_once("; ")?.1)), flags, "{tenant} {path}");
+    }
+    assert_eq!(site.live().await, 2, "a cookie that cannot be written is no reason not to store the session");
+}
+
+#[tokio::test]
+async fn a_handler_changes_the_cookie_of_its_session() {
+    let mut site = Site::new(lean());
+    let change = async |session: &Session| {
+        let cookie = session.express_cookie().expect("these are the rules of Express");
+        session.set_express_cookie(cookie.with_path("/app").with_max_age(MINUTE).without_http_only());
+        set(session, "n");
+    };
+    let line = site.visit(change).await.expect("it is new");
+    assert!(line.ends_with("; Path=/app; Expires=Thu, 01 Jan 2026 12:01:00 GMT"), "{line}");
+    site.app.clock.advance(MINUTE - Duration::from_millis(1));
+    let line = site.visit(async |session| set(session, "more")).await.expect("it has an age and was changed");
+    assert!(line.ends_with("; Path=/app; Expires=Thu, 01 Jan 2026 12:01:59 GMT"), "{line}");
+    site.visit(async |session| session.set_max_age(None)).await;
+    let ours = site.app.visit(&support::Browser::default()).open().await;
+    ours.set_express_cookie(ExpressCookie::new());
+    assert!(ours.express_cookie().is_none(), "other rules, no such cookie");
+}
+
+#[test]
+fn of_an_age_and_an_end_the_last_counts() {
+    let end = session_core::Timestamp::MAX;
+    let (age_last, end_last) = (
+        ExpressCookie::new().with_expires(end).with_max_age(MINUTE),
+        ExpressCookie::new().with_max_age(MINUTE).with_expires(end),
+    );
+    assert_eq!(age_last, ExpressCookie::new().with_max_age(MINUTE));
+    assert_eq!(end_last, ExpressCookie::new().with_expires(end));
+    assert_eq!(end_last.without_max_age(), ExpressCookie::new());
+}
+
+#[tokio::test]
+async fn names_that_express_has_for_itself_are_refused_and_dropped() {
+    let mut site = Site::new(lean());
+    site.visit(async |session| set(session, "n")).await;
+    let slot = site.slot();
+    let key = open(&slot).await.key().expect("it is stored");
+    let (mut record, revision) = site.app.store.inner.load(&key).await.expect("it works").expect("it is live");
+    record.data = session_core::Data::parse(r#"{"cookie":{},"id":5,"n":1,"toString":2}"#).expect("it is an object");
+    site.app.store.inner.update(&key, revision, &record).await.expect("it is live");
+    site.visit(async |session| {
+        assert_eq!(session.keys(), ["n"]);
+        for name in ["id", "save", "__proto__", "cookie"] {
+            assert!(matches!(session.set(name, &1), Err(Error::ReservedName)), "{name}");
+        }
+    })
+    .await;
+    let (record, _) = site.app.store.inner.load(&key).await.expect("it works").expect("it is live");
+    assert_eq!(record.data.keys(), ["cookie", "n"], "Express takes that for a change, and writes it");
+}
