@@ -126,7 +126,7 @@ function* paths() {
 function* kept() {
   const cookies = [plain, aged, {}, { originalMaxAge: null }, { expires: later }, { originalMaxAge: null, expires: later },
     { originalMaxAge: 60000, expires: null }, { originalMaxAge: 60000 }, { originalMaxAge: false, expires: false }, { originalMaxAge: 0, expires: later },
-    { originalMaxAge: -5000, expires: later }, { originalMaxAge: 1500.5, expires: later }, { originalMaxAge: 60000, expires: 'nonsense' },
+    { originalMaxAge: -5000, expires: later }, { originalMaxAge: 1500.5, expires: later }, { originalMaxAge: -1500.5, expires: later }, { originalMaxAge: 60000, expires: 'nonsense' },
     { originalMaxAge: 60000, expires: '2026-01-02T03:04:05.677Z' }, { originalMaxAge: 60000, expires: '2026-01-02T03:04:05.678Z' },
     { originalMaxAge: 60000, expires: '2026-01-02T04:04:05+00:00' }, { ...aged, sameSite: true }, { ...aged, sameSite: 'LAX' },
     { ...aged, sameSite: false }, { ...aged, sameSite: 'bogus' }, { ...aged, sameSite: 1 }, { ...aged, secure: 'auto' }, { ...aged, secure: 1 },
@@ -171,7 +171,7 @@ function* values() {
   yield { actions: [['set_undefined', 'u']], stored: stored(aged, '"u":1'), cookies: [good] }
   for (const name of ['', 'é', 'a b', '"', '\\', '0', '01', '-1', '4294967295', 'sid', 'Cookie', '__proto', 'nil', '\u2028']) {
     yield { actions: [['set', name, '1'], ['set', 'z', '2']] }
-    yield { actions: [['set', name, '2'], ['delete', name], ['set', name, '1']], stored: stored(aged, `${JSON.stringify(name)}:1`), cookies: [good] }
+    yield { actions: [['set', name, '2'], ['delete', name], ['set', name, '1']], stored: stored(aged, `${JSON.stringify(name)}:1,"z":1`), cookies: [good] }
   }
 }
 
