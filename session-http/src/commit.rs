@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use session_core::{OwnerId, Record, Revision, SessionId, SessionKey, Timestamp};
+use tracing::Instrument as _;
 
 use crate::draft::Draft;
 use crate::events::{self, Reason};
@@ -99,6 +100,11 @@ impl Session {
 impl Shared {
     /// Makes the store agree with the state. Only who has the turn may call it.
     async fn settle(&self, occasion: Occasion) -> Result<Fate, Error> {
+        let span = events::storing(self.state().stored().map(|stored| &stored.key));
+        self.settle_now(occasion).instrument(span).await
+    }
+
+    async fn settle_now(&self, occasion: Occasion) -> Result<Fate, Error> {
         self.delete_ended().await?;
         if let Some(fate) = self.nothing_to_do(occasion)? {
             return Ok(fate);
@@ -111,6 +117,9 @@ impl Shared {
                 Ok(outcome) => {
                     if let (1.., Outcome::Stored(stored, _)) = (conflicts, &outcome) {
                         events::conflict_merged(&stored.key, conflicts);
+                    }
+                    if let (Some(_), Outcome::Stored(stored, _)) = (&plan.wishes.owner, &outcome) {
+                        events::logged_in(&stored.key);
                     }
                     return Ok(self.install(&plan, outcome));
                 }
@@ -239,9 +248,12 @@ impl Shared {
             Some(action) => (action == Action::Write, action == Action::Touch),
         };
         let revision = if is_write {
-            store.update(&stored.key, stored.revision, &plan.to_stored(&record, now)).await?
+            let revision = store.update(&stored.key, stored.revision, &plan.to_stored(&record, now)).await?;
+            events::updated(&stored.key);
+            revision
         } else if is_touch {
             store.touch(&stored.key, record.expires_at).await?;
+            events::extended(&stored.key);
             stored.revision
         } else {
             return Ok(Outcome::Nothing);

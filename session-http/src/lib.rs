@@ -6,6 +6,7 @@ mod changes;
 mod commit;
 mod config;
 mod cookie;
+mod counters;
 mod departed;
 mod devices;
 mod draft;

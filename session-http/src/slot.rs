@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use http::{HeaderMap, Request, Response};
 use session_core::{SessionId, SessionKey};
+use tracing::Instrument as _;
 
 use crate::arrival::{Arrival, Client, Presented};
 use crate::express::{Ledger, take_in};
@@ -105,7 +106,9 @@ impl SessionSlot {
             self.0.opened().has_failed = true;
             return Err(error);
         };
-        let state = State::unloaded(config.key_of(&id));
+        let key = config.key_of(&id);
+        events::read_only(&key);
+        let state = State::unloaded(key);
         let ledger = self.ledger(headers).map(Box::new);
         Ok(self.install(State { ledger, ..state }))
     }
@@ -198,8 +201,9 @@ impl SessionSlot {
             return Ok(State { ledger: ledger.map(Box::new), ..State::default() });
         };
         let key = config.key_of(&id);
-        let state = match config.store.load(&key).await? {
+        let state = match config.store.load(&key).instrument(events::loading(&key)).await? {
             Some((mut record, revision)) => {
+                events::loaded(&key);
                 if let Some(express) = config.as_express() {
                     ledger = ledger.map(|ledger| ledger.loaded(express, take_in(&mut record)));
                 }

@@ -9,6 +9,7 @@ use session_store_memory::MemoryStore;
 use session_tower::{Rejection, Secrets, Session, SessionLayer};
 use tower::{Layer, ServiceExt, service_fn};
 use tracing::Level;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 const SECRET: &str = "the-signing-secret-of-this-test-which-is-long";
 const VALUE: &str = "a-value-that-nobody-else-may-read";
@@ -116,6 +117,7 @@ async fn s19_and_s20_every_event_is_told_and_nothing_secret_is() {
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(Level::TRACE)
         .with_ansi(false)
+        .with_span_events(FmtSpan::CLOSE)
         .with_writer(move || sink.clone())
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
@@ -143,6 +145,11 @@ async fn s19_and_s20_every_event_is_told_and_nothing_secret_is() {
     for event in [
         "session created",
         "session rotated",
+        "session logged in",
+        "session loaded",
+        "session updated",
+        "session load{key=",
+        "session commit{key=",
         "session destroyed",
         "reason=logout",
         "reason=emptied",
