@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -24,15 +24,33 @@ const FOLDER: &str = "SESSION_TEST_TRACES";
 /// What is shorter is not looked for: it would be found by chance.
 const SHORTEST: usize = 8;
 
-/// The file of this process for its secrets, if there is a folder.
+/// The secrets of this process, if there is a folder.
 static SECRETS: LazyLock<Option<Mutex<Secrets>>> = LazyLock::new(|| {
-    let secrets = start().unwrap_or_else(|error| panic!("the traces cannot be written: {error}"))?;
-    Some(Mutex::new(Secrets { file: secrets, known: BTreeSet::new() }))
+    let secrets = start().unwrap_or_else(|error| panic!("the traces cannot be written: {error}"));
+    secrets.map(Mutex::new)
 });
 
 struct Secrets {
     file: File,
     known: BTreeSet<Vec<u8>>,
+}
+
+/// Who sees what is traced, beside the file.
+static TAP: OnceLock<fn(&[u8])> = OnceLock::new();
+
+struct Log(File);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(tap) = TAP.get() {
+            tap(bytes);
+        }
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Writes down what this process traces from now on, if the environment names a folder for it. Once is enough; again, it does
@@ -43,6 +61,13 @@ struct Secrets {
 /// If the folder cannot be written, or another subscriber is there for the whole process.
 pub fn capture() {
     LazyLock::force(&SECRETS);
+}
+
+/// Hands what is captured to `see` too, on the thread that traces it, and says whether anything is: a test that looks at its own
+/// traces starts a subscriber otherwise.
+pub fn tap(see: fn(&[u8])) -> bool {
+    TAP.get_or_init(|| see);
+    SECRETS.is_some()
 }
 
 /// Remembers that a text must be in no trace. Does nothing if traces are not captured, and less than 8 bytes are not looked for.
@@ -74,7 +99,7 @@ pub(crate) fn refused(error: &Error) {
 }
 
 /// Opens the two files of this process and starts to trace.
-fn start() -> io::Result<Option<File>> {
+fn start() -> io::Result<Option<Secrets>> {
     let Some(folder) = std::env::var_os(FOLDER) else { return Ok(None) };
     let (folder, program) = (PathBuf::from(folder), std::env::current_exe()?);
     fs::create_dir_all(&folder)?;
@@ -84,11 +109,11 @@ fn start() -> io::Result<Option<File>> {
         .with_max_level(tracing::Level::TRACE)
         .with_span_events(FmtSpan::NEW | FmtSpan::CLOSE)
         .with_ansi(false)
-        .with_writer(Mutex::new(open("log")?));
+        .with_writer(Mutex::new(Log(open("log")?)));
     // With what the drivers say to `log` instead.
     tracing_subscriber::util::SubscriberInitExt::try_init(traces.finish()).map_err(io::Error::other)?;
     tracing::info!(target: "conformance_tests", "the traces begin");
-    open("secrets").map(Some)
+    Ok(Some(Secrets { file: open("secrets")?, known: BTreeSet::new() }))
 }
 
 /// What a search found.

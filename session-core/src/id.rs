@@ -50,8 +50,14 @@ impl SessionId {
 
     /// Makes a new id with 192 random bits from the operating system, or fails when that has none.
     pub fn generate() -> Result<Self, RandomnessUnavailable> {
+        Self::from_random(getrandom::fill)
+    }
+
+    fn from_random(
+        fill: impl FnOnce(&mut [u8]) -> Result<(), getrandom::Error>,
+    ) -> Result<Self, RandomnessUnavailable> {
         let mut secret = [0; 24];
-        getrandom::fill(&mut secret).map_err(RandomnessUnavailable)?;
+        fill(&mut secret).map_err(RandomnessUnavailable)?;
         let mut text = [0; Self::LENGTH];
         // 24 bytes are 32 characters of base64 without padding, so the slice always fits.
         let written = URL_SAFE_NO_PAD.encode_slice(secret, &mut text);
@@ -129,6 +135,21 @@ mod tests {
         assert_eq!(SessionId::foreign(&"x".repeat(SessionId::LONGEST_FOREIGN + 1)), Err(InvalidId));
         let own = SessionId::generate().expect("the test machine has randomness");
         assert_eq!(SessionId::foreign(own.expose()), Ok(own));
+    }
+
+    #[test]
+    fn without_randomness_there_is_no_id() {
+        let refusal = SessionId::from_random(|_| Err(getrandom::Error::UNSUPPORTED));
+        assert!(refusal.is_err(), "a weaker id was made");
+        let all = SessionId::from_random(|secret| {
+            secret.copy_from_slice(&std::array::from_fn::<u8, 24, _>(|place| 0xff - u8::try_from(place).unwrap_or(0)));
+            Ok(())
+        });
+        assert_eq!(
+            all.expect("there was randomness").expose(),
+            "__79_Pv6-fj39vX08_Lx8O_u7ezr6uno",
+            "every bit of it is in the id"
+        );
     }
 
     #[test]
