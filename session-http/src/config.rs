@@ -306,9 +306,25 @@ impl SessionConfig {
         self.departed.remember(key, self.now());
     }
 
-    /// Says whether this layer made the key dead a moment ago.
-    pub(crate) fn is_departed(&self, key: &SessionKey) -> bool {
-        self.departed.knows(key, self.now())
+    /// Remembers that this layer is about to end the session, and leaves its id with the browser: so does Express.
+    pub(crate) fn remember_presented(&self, key: &SessionKey) {
+        self.departed.remember_presented(key, self.now());
+    }
+
+    /// Notes that whoever presented the key, if it is remembered, is about to get another one.
+    pub(crate) fn supersede(&self, key: &SessionKey) {
+        self.departed.supersede(key, self.now());
+    }
+
+    /// Returns how many sessions this layer has ended so far that are still presented.
+    pub(crate) fn departures(&self) -> u64 {
+        self.departed.count()
+    }
+
+    /// Says whether this layer made the key dead a moment ago, when a request that arrived after so many
+    /// [departures](Self::departures) was on its way.
+    pub(crate) fn is_departed(&self, key: &SessionKey, arrived: u64) -> bool {
+        self.departed.knows(key, self.now(), arrived)
     }
 
     /// Writes what a client presents from now on.

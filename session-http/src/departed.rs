@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,52 +17,88 @@ const MOST: usize = 8192;
 
 /// Remembers keys that were rotated away or deleted, for a minute. One for each layer; other processes do not know it.
 #[derive(Default)]
-pub(crate) struct Departed(Mutex<Memory>);
+pub(crate) struct Departed {
+    memory: Mutex<Memory>,
+    /// How many keys there have been that browsers go on presenting; asked for by every request, so it is not behind the lock.
+    count: AtomicU64,
+}
 
 #[derive(Default)]
 struct Memory {
-    /// Until when each key is remembered.
-    until: HashMap<SessionKey, Timestamp>,
-    /// The same in the order in which they came.
+    keys: HashMap<SessionKey, Departure>,
+    /// The keys in the order in which they came, and until when each is remembered.
     queue: VecDeque<(SessionKey, Timestamp)>,
 }
 
+#[derive(Clone, Copy)]
+struct Departure {
+    until: Timestamp,
+    /// The number of the departure, if browsers go on presenting the key: only who arrived before was on the way then.
+    number: Option<u64>,
+}
+
 impl Departed {
-    /// Remembers a key. Called before the store is, so that nobody finds the key dead and not yet remembered.
+    /// Remembers a key that browsers have another one for, or none, when they are told. Called before the store is, so that nobody
+    /// finds the key dead and not yet remembered.
     pub(crate) fn remember(&self, key: &SessionKey, now: Timestamp) {
-        let mut memory = self.memory();
-        while memory.queue.front().is_some_and(|(_, until)| *until <= now) || memory.queue.len() >= MOST {
-            memory.forget_oldest();
-        }
-        let until = now.saturating_add(WINDOW);
-        memory.until.insert(key.clone(), until);
-        memory.queue.push_back((key.clone(), until));
+        self.memory().insert(key, now, None);
     }
 
-    /// Says whether a key that the store does not know was made dead by this layer within the last minute.
-    pub(crate) fn knows(&self, key: &SessionKey, now: Timestamp) -> bool {
-        self.memory().until.get(key).is_some_and(|until| now < *until)
+    /// Remembers a key that browsers go on presenting.
+    pub(crate) fn remember_presented(&self, key: &SessionKey, now: Timestamp) {
+        let mut memory = self.memory();
+        let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        memory.insert(key, now, Some(number));
+    }
+
+    /// Notes that whoever went on presenting the key has another one now, if it is remembered.
+    pub(crate) fn supersede(&self, key: &SessionKey, now: Timestamp) {
+        let mut memory = self.memory();
+        if memory.keys.contains_key(key) {
+            memory.insert(key, now, None);
+        }
+    }
+
+    /// Returns how many keys were remembered that browsers go on presenting.
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Says whether a key that the store does not know was made dead by this layer within the last minute, and a request that arrived
+    /// after so many departures was on its way then.
+    pub(crate) fn knows(&self, key: &SessionKey, now: Timestamp, arrived: u64) -> bool {
+        let was_on_its_way = |departure: &Departure| departure.number.is_none_or(|number| number > arrived);
+        self.memory().keys.get(key).is_some_and(|departure| now < departure.until && was_on_its_way(departure))
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         // Nothing that can panic runs under the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Memory {
+    fn insert(&mut self, key: &SessionKey, now: Timestamp, number: Option<u64>) {
+        while self.queue.front().is_some_and(|(_, until)| *until <= now) || self.queue.len() >= MOST {
+            self.forget_oldest();
+        }
+        let until = now.saturating_add(WINDOW);
+        self.keys.insert(key.clone(), Departure { until, number });
+        self.queue.push_back((key.clone(), until));
+    }
+
     fn forget_oldest(&mut self) {
         let Some((key, until)) = self.queue.pop_front() else { return };
         // A key that came again later stays.
-        if self.until.get(&key) == Some(&until) {
-            self.until.remove(&key);
+        if self.keys.get(&key).is_some_and(|departure| departure.until == until) {
+            self.keys.remove(&key);
         }
     }
 }
 
 impl fmt::Debug for Departed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Departed({} keys)", self.memory().until.len())
+        write!(f, "Departed({} keys)", self.memory().keys.len())
     }
 }
 
@@ -78,12 +115,16 @@ mod tests {
         let departed = Departed::default();
         let at = |seconds| Timestamp::MIN.saturating_add(Duration::from_secs(seconds));
         departed.remember(&key(1), at(0));
-        assert!(departed.knows(&key(1), at(59)) && !departed.knows(&key(1), at(60)) && !departed.knows(&key(2), at(0)));
+        assert!(
+            departed.knows(&key(1), at(59), 0)
+                && !departed.knows(&key(1), at(60), 0)
+                && !departed.knows(&key(2), at(0), 0)
+        );
         departed.remember(&key(1), at(30));
         departed.remember(&key(2), at(61));
-        assert!(departed.knows(&key(1), at(61)));
+        assert!(departed.knows(&key(1), at(61), 0));
         departed.remember(&key(3), at(90));
-        assert_eq!(departed.memory().until.len(), 2);
+        assert_eq!(departed.memory().keys.len(), 2);
     }
 
     #[test]
@@ -92,9 +133,21 @@ mod tests {
         (0..=MOST).for_each(|number| departed.remember(&key(number), Timestamp::MIN));
         let sizes = {
             let memory = departed.memory();
-            (memory.until.len(), memory.queue.len())
+            (memory.keys.len(), memory.queue.len())
         };
         assert_eq!(sizes, (MOST, MOST));
-        assert!(!departed.knows(&key(0), Timestamp::MIN) && departed.knows(&key(MOST), Timestamp::MIN));
+        assert!(!departed.knows(&key(0), Timestamp::MIN, 0) && departed.knows(&key(MOST), Timestamp::MIN, 0));
+    }
+
+    #[test]
+    fn a_key_that_is_still_presented_is_known_to_those_who_arrived_before_until_it_is_superseded() {
+        let (departed, now) = (Departed::default(), Timestamp::MIN);
+        let before = departed.count();
+        departed.supersede(&key(1), now);
+        assert!(!departed.knows(&key(1), now, before));
+        departed.remember_presented(&key(1), now);
+        assert!(departed.knows(&key(1), now, before) && !departed.knows(&key(1), now, departed.count()));
+        departed.supersede(&key(1), now);
+        assert!(departed.knows(&key(1), now, departed.count()));
     }
 }

@@ -25,6 +25,8 @@ pub struct SessionSlot(Arc<Slot>);
 struct Slot {
     config: Arc<SessionConfig>,
     arrival: Arrival,
+    /// How many keys had been made dead when the request arrived.
+    arrived: u64,
     turn: Turn,
     opened: Mutex<Opened>,
 }
@@ -61,7 +63,8 @@ impl SessionSlot {
     }
 
     fn with_arrival(config: Arc<SessionConfig>, arrival: Arrival) -> Self {
-        Self(Arc::new(Slot { config, arrival, turn: Turn::default(), opened: Mutex::default() }))
+        let arrived = config.departures();
+        Self(Arc::new(Slot { config, arrival, arrived, turn: Turn::default(), opened: Mutex::default() }))
     }
 
     /// Says whether the request's path has no session under this configuration, so that another layer's may stay in place.
@@ -218,7 +221,7 @@ impl SessionSlot {
     /// The id is not adopted (S3), and the cookie stays: a login elsewhere may have replaced it already.
     fn not_found(&self, key: SessionKey) -> State {
         events::unknown_id(&key);
-        if self.0.config.is_departed(&key) { State::gone(key) } else { State::default() }
+        if self.0.config.is_departed(&key, self.0.arrived) { State::gone(key) } else { State::default() }
     }
 }
 

@@ -308,3 +308,41 @@ async fn names_that_express_has_for_itself_are_refused_and_dropped() {
     let (record, _) = site.app.store.inner.load(&key).await.expect("it works").expect("it is live");
     assert_eq!(record.data.keys(), ["cookie", "n"], "Express takes that for a change, and writes it");
 }
+
+/// The browser keeps its cookie after a logout, so what comes next presents an id that has just ended.
+#[tokio::test]
+async fn after_a_logout_the_next_request_begins_a_session() {
+    for signs_in in [true, false] {
+        let mut site = Site::new(lean());
+        let old = site.visit(async |session| set(session, "n")).await.expect("it is new");
+        assert_eq!(site.visit(async |session| session.logout()).await, None, "Express leaves the cookie there");
+        let visit = site.visit(async |session| {
+            if signs_in {
+                session.regenerate();
+            }
+            set(session, "next");
+        });
+        assert!(visit.await.expect("a session begins") != old);
+        site.visit(async |session| assert_eq!(session.keys(), ["next"])).await;
+    }
+}
+
+/// Once the browser has a new cookie, whoever still presents the old id was on the way, and leaves that cookie alone.
+#[tokio::test]
+async fn after_a_logout_and_a_new_session_a_late_request_leaves_its_cookie_alone() {
+    let mut site = Site::new(lean());
+    site.visit(async |session| set(session, "n")).await;
+    let before = site.slot();
+    let old = site.cookie.clone();
+    site.visit(async |session| session.logout()).await;
+    site.visit(async |session| set(session, "next")).await.expect("a session begins");
+    let new = std::mem::replace(&mut site.cookie, old);
+    let late = site.slot();
+    for slot in [before, late] {
+        set(&open(&slot).await, "late");
+        assert_eq!(site.finish(&slot).await, None);
+    }
+    site.cookie = new;
+    site.visit(async |session| assert_eq!(session.keys(), ["next"])).await;
+    assert_eq!(site.live().await, 1);
+}

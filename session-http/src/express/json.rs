@@ -1,5 +1,7 @@
 //! Whether two texts are the same to JavaScript, which reads a session and writes it again to see if it has changed.
 
+use std::collections::HashMap;
+
 use session_core::Data;
 
 /// Deeper values are compared as they are written.
@@ -46,19 +48,22 @@ impl<'t> Reader<'t> {
 
     fn object(&mut self, out: &mut String) -> Option<()> {
         let mut members: Vec<(String, String)> = Vec::new();
+        let mut places = HashMap::new();
         self.list('}', |reader| {
             let (mut name, mut value) = (String::new(), String::new());
             reader.peek()?;
             reader.string(&mut name)?;
             reader.skip(':')?;
             reader.value(&mut value)?;
-            match members.iter_mut().find(|(known, _)| *known == name) {
+            // Of a name that is there twice, the first place and the last value count.
+            let place = *places.entry(name.clone()).or_insert(members.len());
+            match members.get_mut(place) {
                 Some((_, known)) => *known = value,
                 None => members.push((name, value)),
             }
             Some(())
         })?;
-        members.sort_by_key(|(name, _)| index(name).unwrap_or(u64::MAX));
+        members.sort_by_cached_key(|(name, _)| index(name).unwrap_or(u64::MAX));
         out.push('{');
         for (name, value) in members {
             out.push_str(&format!("{name}:{value},"));

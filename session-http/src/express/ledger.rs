@@ -80,6 +80,10 @@ impl Ledger {
         self.cookie = cookie.unwrap_or_else(|| self.fresh.clone());
     }
 
+    pub(crate) fn presented(&self) -> Option<&SessionId> {
+        self.presented.as_ref()
+    }
+
     /// The session gets another id.
     pub(crate) fn replace(&mut self) {
         self.is_replaced = true;
