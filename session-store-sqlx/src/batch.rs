@@ -66,18 +66,36 @@ async fn write_together<DB: Driver>(
     Ok(outcomes)
 }
 
-/// Writes calls of one and the same statement, several on each way to the database.
+/// Writes calls of one and the same statement: by its shortcut those that this is enough for, and then the others.
 async fn write_same<DB: Driver>(
     connection: &mut DB::Connection,
-    mut calls: &[Call<DB>],
+    calls: &[Call<DB>],
+) -> sqlx::Result<Vec<Outcome<DB::Row>>> {
+    let Some(statement) = calls.first().and_then(|call| call.work.statements.first()) else { return Ok(Vec::new()) };
+    let all: Vec<&Work> = calls.iter().map(|call| &call.work).collect();
+    let Some(shortcut) = statement.shortcut() else { return write_blocks::<DB>(connection, statement, &all).await };
+    let mut outcomes = write_blocks::<DB>(connection, shortcut, &all).await?;
+    let missed: Vec<usize> = (0..calls.len()).filter(|place| outcomes[*place].answer.rows.is_empty()).collect();
+    let rest: Vec<&Work> = missed.iter().map(|place| all[*place]).collect();
+    for (place, outcome) in missed.into_iter().zip(write_blocks::<DB>(connection, statement, &rest).await?) {
+        outcomes[place] = outcome;
+    }
+    Ok(outcomes)
+}
+
+/// Runs one statement for each of some calls, several on each way to the database.
+async fn write_blocks<DB: Driver>(
+    connection: &mut DB::Connection,
+    statement: &Statement,
+    mut calls: &[&Work],
 ) -> sqlx::Result<Vec<Outcome<DB::Row>>> {
     let mut outcomes = Vec::with_capacity(calls.len());
-    while let Some(statement) = calls.first().and_then(|call| call.work.statements.first()) {
+    while !calls.is_empty() {
         let (text, count) = statement.block(calls.len());
         let (block, rest) = calls.split_at(count);
         let mut arguments = DB::Arguments::default();
         let mut times = Vec::with_capacity(count);
-        for Call { work, .. } in block {
+        for work in block {
             // As late as possible: a call that waited for its turn would else revive what others have seen expired.
             let now = work.clock.now();
             bind::<DB>(&mut arguments, statement, &work.values, now)?;

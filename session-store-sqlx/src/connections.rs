@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use session_core::{Error, Result};
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Pool, SqlSafeStr};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::driver::Driver;
 use crate::error::refusal;
@@ -42,7 +42,7 @@ struct Own<DB: Driver> {
     options: Options<DB>,
     /// What each new connection is told first; nothing if empty.
     greeting: String,
-    permits: Arc<Semaphore>,
+    permits: Semaphore,
     idle: Mutex<VecDeque<Idle<DB>>>,
 }
 
@@ -61,7 +61,7 @@ impl<DB: Driver> Connections<DB> {
     }
 
     pub(crate) fn own(options: Options<DB>, greeting: String, most: usize) -> Self {
-        let (permits, idle) = (Arc::new(Semaphore::new(most)), Mutex::new(VecDeque::new()));
+        let (permits, idle) = (Semaphore::new(most), Mutex::new(VecDeque::new()));
         let own = Own { options, greeting, permits, idle };
         Self { source: Source::Own(Arc::new(own)), timeout: Self::TIMEOUT, sends_literals: false }
     }
@@ -95,9 +95,10 @@ impl<DB: Driver> Connections<DB> {
         let held = match &self.source {
             Source::Pool(pool) => Held::Pooled(pool.acquire().await?),
             Source::Own(own) => {
-                let permit = Arc::clone(&own.permits).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
+                let permit = own.permits.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
                 let Idle { connection, opened, .. } = own.connection(self.timeout).await?;
-                Held::Own { connection, opened, permit, home: Arc::clone(own) }
+                permit.forget();
+                Held::Own { connection, opened, home: Home(Arc::clone(own)) }
             }
         };
         Ok(Lease { held: Some(held) })
@@ -181,7 +182,16 @@ pub(crate) struct Lease<DB: Driver> {
 
 enum Held<DB: Driver> {
     Pooled(PoolConnection<DB>),
-    Own { connection: DB::Connection, opened: Instant, permit: OwnedSemaphorePermit, home: Arc<Own<DB>> },
+    Own { connection: DB::Connection, opened: Instant, home: Home<DB> },
+}
+
+/// Where a connection belongs. When this goes, another call may have a connection.
+struct Home<DB: Driver>(Arc<Own<DB>>);
+
+impl<DB: Driver> Drop for Home<DB> {
+    fn drop(&mut self) {
+        self.0.permits.add_permits(1);
+    }
 }
 
 impl<DB: Driver> Lease<DB> {
@@ -195,16 +205,15 @@ impl<DB: Driver> Lease<DB> {
 
     /// Gives the connection back.
     pub(crate) fn keep(mut self) {
-        if let Some(Held::Own { connection, opened, permit, home }) = self.held.take() {
-            home.push(connection, opened);
-            drop(permit);
+        if let Some(Held::Own { connection, opened, home }) = self.held.take() {
+            home.0.push(connection, opened);
         }
     }
 
     /// Gives up a connection that broke, and those that were idle meanwhile: they go to the same server.
     pub(crate) fn discard(mut self) {
         if let Some(Held::Own { home, .. }) = &mut self.held {
-            drop(std::mem::take(&mut *home.idle()));
+            drop(std::mem::take(&mut *home.0.idle()));
         }
     }
 }

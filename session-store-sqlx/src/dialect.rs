@@ -24,12 +24,16 @@ pub(crate) struct Dialect {
     pub(crate) schema: &'static [&'static str],
     /// The function that returns the greater of two numbers.
     pub(crate) greatest: &'static str,
+    /// The function that returns the lesser of two numbers.
+    pub(crate) least: &'static str,
     /// How a statement that writes tells what it found.
     pub(crate) tells: Tells,
     /// Whether rows are swept by a column of its own, `sweep_at`, which is never later than `expires_at`.
     pub(crate) has_sweep_at: bool,
-    /// Removes at most `:limit` expired records.
-    pub(crate) delete_expired: &'static str,
+    /// Whether a statement writes all indexes of the columns that it names, also where their values stay.
+    pub(crate) writes_named_indexes: bool,
+    /// Removes at most `:limit` expired records, in the first of these statements.
+    pub(crate) delete_expired: &'static [&'static str],
 }
 
 /// What stands for a bound value.
@@ -72,6 +76,9 @@ impl Dialect {
 /// The table keeps its row ids: `WITHOUT ROWID` keeps whole rows in the inner pages of the key's tree too. With row ids
 /// writes are 1.7 to 1.8 times as fast with sessions of 2 KiB and 1.25 to 1.7 times with 200 bytes; loads are 1.3 times
 /// as fast with 2 KiB, and a fifth slower with 200 bytes.
+///
+/// No index has `expires_at`, as in PostgreSQL below: a page of an index that a write must move an entry in is a page
+/// more in the log, at a random place. Without it touches and updates of 50,000 sessions are two to three times as fast.
 #[cfg(feature = "sqlite")]
 pub(crate) const SQLITE: Dialect = Dialect {
     quote: '"',
@@ -87,21 +94,28 @@ pub(crate) const SQLITE: Dialect = Dialect {
     owner TEXT,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
+    sweep_at INTEGER NOT NULL,
     deadline INTEGER,
     revision INTEGER NOT NULL,
     format INTEGER NOT NULL,
     data TEXT NOT NULL
 ) STRICT",
-        "CREATE INDEX IF NOT EXISTS {expiry_index} ON {table} (expires_at, format)",
+        "CREATE INDEX IF NOT EXISTS {expiry_index} ON {table} (sweep_at)",
         "CREATE INDEX IF NOT EXISTS {owner_index} ON {table} (owner, session_key) WHERE owner IS NOT NULL",
     ],
     greatest: "MAX",
+    least: "MIN",
     tells: Tells::Rows,
-    has_sweep_at: false,
-    delete_expired: "
-DELETE FROM {table} WHERE expires_at <= :now AND session_key IN (
-    SELECT session_key FROM {table} WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit
-)",
+    has_sweep_at: true,
+    writes_named_indexes: true,
+    delete_expired: &[
+        "DELETE FROM {table} WHERE expires_at <= :now AND session_key IN (
+            SELECT session_key FROM {table} WHERE sweep_at <= :now AND expires_at <= :now ORDER BY sweep_at LIMIT :limit
+        )",
+        "UPDATE {table} SET sweep_at = expires_at WHERE session_key IN (
+            SELECT session_key FROM {table} WHERE sweep_at <= :now AND expires_at > :now ORDER BY sweep_at LIMIT 5000
+        )",
+    ],
 };
 
 /// PostgreSQL, from 14.
@@ -138,9 +152,11 @@ pub(crate) const POSTGRES: Dialect = Dialect {
         "CREATE INDEX IF NOT EXISTS {owner_index} ON {table} (owner, session_key) WHERE owner IS NOT NULL",
     ],
     greatest: "GREATEST",
+    least: "LEAST",
     tells: Tells::Rows,
     has_sweep_at: true,
-    delete_expired: "
+    writes_named_indexes: false,
+    delete_expired: &["
 WITH due AS (
     SELECT session_key FROM {table} WHERE sweep_at <= :now AND expires_at <= :now
     ORDER BY sweep_at LIMIT :limit FOR UPDATE SKIP LOCKED
@@ -150,7 +166,7 @@ WITH due AS (
 ), moved AS (
     UPDATE {table} SET sweep_at = expires_at WHERE session_key = ANY (ARRAY(SELECT session_key FROM renewed))
 )
-DELETE FROM {table} WHERE session_key = ANY (ARRAY(SELECT session_key FROM due)) AND expires_at <= :now",
+DELETE FROM {table} WHERE session_key = ANY (ARRAY(SELECT session_key FROM due)) AND expires_at <= :now"],
 };
 
 /// MySQL, from 8.0, and MariaDB, from 10.6.
@@ -186,12 +202,14 @@ pub(crate) const MYSQL: Dialect = Dialect {
     KEY owner (owner)
 ) ENGINE = InnoDB"],
     greatest: "GREATEST",
+    least: "LEAST",
     tells: Tells::Number,
     has_sweep_at: false,
-    delete_expired: "
+    writes_named_indexes: false,
+    delete_expired: &["
 DELETE {table} FROM {table} JOIN (
     SELECT id FROM {table} WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit
-) AS due ON {table}.id = due.id WHERE {table}.expires_at <= :now",
+) AS due ON {table}.id = due.id WHERE {table}.expires_at <= :now"],
 };
 
 #[cfg(all(test, feature = "sqlite"))]

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_core::{Error, Result};
-use sqlx::{AssertSqlSafe, Pool, SqlSafeStr, SqlStr};
+use session_core::{Clock, Result};
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::connections::{Connections, Lease};
-use crate::driver::{Answer, Driver, Trouble, bind, run_one};
+use crate::driver::{Answer, Driver, Trouble, bind};
 use crate::error::refusal;
 use crate::queue::{Outcome, Source, Work, WriteQueue};
-use crate::statement::Statement;
+use crate::statement::{Statement, Values};
 
 /// How often a call is made again that the database undid because of another one; its time-out may end it earlier.
 const MOST_RACES: u32 = 400;
@@ -21,7 +21,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 /// The way to the database.
 pub(crate) enum Link<DB: Driver> {
     /// Writes wait in a line, and reads have connections of their own.
-    Queued { readers: Pool<DB>, writes: Arc<WriteQueue<DB>> },
+    Queued { readers: Connections<DB>, writes: Arc<WriteQueue<DB>> },
     /// A server lets many write at once.
     Direct(Connections<DB>),
 }
@@ -36,38 +36,67 @@ pub(crate) enum Repeat {
 }
 
 impl<DB: Driver> Link<DB> {
-    pub(crate) fn queued(readers: Pool<DB>, writer: Source<DB>) -> Self {
+    pub(crate) fn queued(readers: Connections<DB>, writer: Source<DB>) -> Self {
         Self::Queued { readers, writes: Arc::new(WriteQueue::new(writer)) }
     }
 
     /// Runs a statement that only reads.
-    pub(crate) async fn read(&self, work: Work) -> Result<Outcome<DB::Row>> {
+    pub(crate) async fn read(
+        &self,
+        statement: &Statement,
+        values: &Values,
+        clock: &dyn Clock,
+    ) -> Result<Outcome<DB::Row>> {
         match self {
+            // Of a file nothing is asked twice, and what is read is not cut off by a time.
             Self::Queued { readers, .. } => {
-                let mut connection = readers.acquire().await.map_err(refusal::<DB>)?;
-                let now = work.clock.now();
-                let statement = work.statements.first().ok_or_else(|| Error::backend("no statement"))?;
-                let answer = run_one::<DB>(&mut connection, statement, &work.values, now).await;
-                Ok(Outcome { answer: answer.map_err(refusal::<DB>)?, now, is_repeated: false })
+                let lease = readers.within_time(readers.lease()).await?;
+                let now = clock.now();
+                let mut arguments = DB::Arguments::default();
+                bind::<DB>(&mut arguments, statement, values, now).map_err(refusal::<DB>)?;
+                let (outcome, _) = readers.finish(run(lease, statement.sql(), Some(arguments))).await;
+                let answer = outcome.map_err(refusal::<DB>)?.pop().unwrap_or_default();
+                Ok(Outcome { answer, now, is_repeated: false })
             }
-            Self::Direct(connections) => run_steps(connections, &work, Repeat::Once).await,
+            Self::Direct(connections) => {
+                connections.within_time(run_step(connections, statement, values, clock, Repeat::Once)).await
+            }
         }
     }
 
-    /// Runs statements that write: in one transaction, or where there is no line, one after the other.
-    pub(crate) async fn write(&self, work: Work, repeat: Repeat) -> Result<Outcome<DB::Row>> {
+    /// Runs statements that write, and returns what the first of them answers: in one transaction, or where there is no
+    /// line, one after the other.
+    pub(crate) async fn write(
+        &self,
+        statements: &[Statement],
+        values: Values,
+        clock: &Arc<dyn Clock>,
+        repeat: Repeat,
+    ) -> Result<Outcome<DB::Row>> {
         match self {
-            Self::Queued { writes, .. } => writes.submit(work).await,
-            Self::Direct(connections) => run_steps(connections, &work, repeat).await,
+            Self::Queued { writes, .. } => {
+                writes.submit(Work { statements: statements.to_vec(), values, clock: Arc::clone(clock) }).await
+            }
+            Self::Direct(connections) => {
+                let steps = async {
+                    let mut first = None;
+                    for statement in statements {
+                        let outcome = run_step(connections, statement, &values, &**clock, repeat).await?;
+                        first.get_or_insert(outcome);
+                    }
+                    first.ok_or_else(|| sqlx::Error::Protocol("no statement".to_owned()))
+                };
+                connections.within_time(steps).await
+            }
         }
     }
 
     /// Runs statements without values, in one transaction.
-    pub(crate) async fn set_up(&self, lock: &[Statement], work: Work) -> Result<()> {
+    pub(crate) async fn set_up(&self, lock: &[Statement], schema: &[Statement], clock: &Arc<dyn Clock>) -> Result<()> {
         match self {
-            Self::Queued { writes, .. } => writes.submit(work).await.map(drop),
+            Self::Queued { .. } => self.write(schema, Values::default(), clock, Repeat::Once).await.map(drop),
             Self::Direct(connections) => {
-                let texts = lock.iter().chain(&work.statements).map(|statement| statement.sql().as_str().to_owned());
+                let texts = lock.iter().chain(schema).map(|statement| statement.sql().as_str().to_owned());
                 // The only text that is not the crate's own is the table's name, which is checked and quoted.
                 let script = AssertSqlSafe(texts.collect::<Vec<_>>().join(";\n")).into_sql_str();
                 connections
@@ -101,36 +130,25 @@ impl<DB: Driver> Clone for Link<DB> {
     }
 }
 
-/// Runs the statements of one call, and returns what the first of them answers.
-async fn run_steps<DB: Driver>(connections: &Connections<DB>, work: &Work, repeat: Repeat) -> Result<Outcome<DB::Row>> {
-    let steps = async {
-        let mut first = None;
-        for statement in &work.statements {
-            let outcome = run_step(connections, statement, work, repeat).await?;
-            first.get_or_insert(outcome);
-        }
-        first.ok_or_else(|| sqlx::Error::Protocol("no statement".to_owned()))
-    };
-    connections.within_time(steps).await
-}
-
+/// Runs one statement on one of the connections.
 async fn run_step<DB: Driver>(
     connections: &Connections<DB>,
     statement: &Statement,
-    work: &Work,
+    values: &Values,
+    clock: &dyn Clock,
     repeat: Repeat,
 ) -> sqlx::Result<Outcome<DB::Row>> {
     let (mut is_repeated, mut races) = (false, 0);
     loop {
         let lease = connections.lease().await?;
-        let now = work.clock.now();
+        let now = clock.now();
         let (sql, arguments) = if connections.sends_literals() {
-            let text = statement.with_literals(|param| DB::literal(work.values.value(param, now)));
+            let text = statement.with_literals(|param| DB::literal(values.value(param, now)));
             // Every value is written by `literal`.
             (AssertSqlSafe(text).into_sql_str(), None)
         } else {
             let mut arguments = DB::Arguments::default();
-            bind::<DB>(&mut arguments, statement, &work.values, now)?;
+            bind::<DB>(&mut arguments, statement, values, now)?;
             (statement.sql(), Some(arguments))
         };
         let (outcome, is_broken) = connections.finish(run(lease, sql, arguments)).await;

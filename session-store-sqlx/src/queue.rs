@@ -17,7 +17,7 @@ use crate::error::shared_refusal;
 use crate::statement::{Statement, Values};
 
 /// The most calls that one transaction takes: enough to share a commit, and short enough to hold up nobody.
-const LARGEST_BATCH: usize = 64;
+const LARGEST_BATCH: usize = 256;
 
 /// What a call that writes wants done, in one step.
 #[derive(Debug)]

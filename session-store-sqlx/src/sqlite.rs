@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use session_core::{Error, Result};
 use sqlx::error::{BoxDynError, DatabaseError};
-use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteSynchronous};
 use sqlx::{Arguments, ConnectOptions, Connection, Executor, Row, SqlStr, Sqlite, SqlitePool};
 
+use crate::connections::Connections;
 use crate::dialect::SQLITE;
 use crate::driver::{Answer, DialectRef, Driver, SqlDatabase, Trouble, collect};
 use crate::error::refusal;
@@ -28,7 +28,7 @@ impl SqlStore<Sqlite> {
     /// WAL mode, or readers and the writer wait for each other too, and do not hand in a pool of `:memory:` databases with
     /// more than one connection: each would be a database of its own.
     pub fn new(pool: SqlitePool) -> Self {
-        Self::with_link(Link::queued(pool.clone(), Source::Pool(pool)))
+        Self::with_link(Link::queued(Connections::pooled(pool.clone()), Source::Pool(pool)))
     }
 
     /// Opens, or creates, a file as [`SqliteOptions::new`] describes: a path, or an URL such as `sqlite://sessions.db`.
@@ -56,7 +56,7 @@ pub enum Durability {
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
     connection: SqliteConnectOptions,
-    readers: u32,
+    readers: usize,
     busy_timeout: Duration,
 }
 
@@ -72,11 +72,8 @@ impl SqliteOptions {
             path => SqliteConnectOptions::new().filename(path),
         };
         let readers = std::thread::available_parallelism().map_or(4, |cores| cores.get().clamp(2, 8));
-        let options = Self {
-            connection: connection.create_if_missing(true),
-            readers: u32::try_from(readers).unwrap_or(4),
-            busy_timeout: Duration::from_secs(5),
-        };
+        let options =
+            Self { connection: connection.create_if_missing(true), readers, busy_timeout: Duration::from_secs(5) };
         Ok(options.with_durability(Durability::default()))
     }
 
@@ -94,7 +91,7 @@ impl SqliteOptions {
     /// Sets how many connections read; 0 is taken for 1. As many as there are cores, from 2 to 8, unless said otherwise.
     #[must_use]
     pub fn with_readers(mut self, readers: u32) -> Self {
-        self.readers = readers.max(1);
+        self.readers = usize::try_from(readers).map_or(1, |readers| readers.clamp(1, 1000));
         self
     }
 
@@ -116,14 +113,7 @@ impl SqliteOptions {
         create_private_file(writer.get_filename());
         switch_to_wal(&writer, self.busy_timeout).await?;
         let reader = writer.clone().pragma("query_only", "ON");
-        let readers = PoolOptions::new()
-            .max_connections(self.readers)
-            // A file does not go away, so nothing is asked of a connection before it is used, and none grows old.
-            .test_before_acquire(false)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .acquire_timeout(self.busy_timeout)
-            .connect_lazy_with(reader);
+        let readers = Connections::own(reader, String::new(), self.readers).with_timeout(self.busy_timeout);
         Ok(SqlStore::with_link(Link::queued(readers, Source::Own(Box::new(writer)))))
     }
 }

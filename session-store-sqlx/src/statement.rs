@@ -114,11 +114,12 @@ pub(crate) struct Statement {
     texts: Arc<[SqlStr]>,
     pub(crate) params: Arc<[Param]>,
     pieces: Arc<[Piece]>,
+    shortcut: Option<Arc<Self>>,
 }
 
 impl Statement {
     /// How often a text is repeated to do several calls at once. Few lengths, because the database keeps each prepared.
-    pub(crate) const REPEATS: [usize; 5] = [1, 2, 4, 8, 16];
+    pub(crate) const REPEATS: [usize; 6] = [1, 2, 4, 8, 16, 32];
 
     pub(crate) fn new(template: &str, dialect: &Dialect, table: &TableName) -> Self {
         let pieces = split(template, &table.quoted(dialect));
@@ -126,7 +127,17 @@ impl Statement {
         let repeated = |times: usize| -> Arc<str> { vec![text.as_str(); times].join(";").into() };
         // The only text that is not the crate's own is the table's name, which is checked and quoted.
         let texts = Self::REPEATS.iter().map(|times| AssertSqlSafe(repeated(*times)).into_sql_str()).collect();
-        Self { texts, params: params.into(), pieces: pieces.into() }
+        Self { texts, params: params.into(), pieces: pieces.into(), shortcut: None }
+    }
+
+    /// Sets a statement that does the same with less where it returns a row; where it returns none it does nothing.
+    pub(crate) fn with_shortcut(self, shortcut: Self) -> Self {
+        Self { shortcut: Some(Arc::new(shortcut)), ..self }
+    }
+
+    /// Returns what is worth a try first.
+    pub(crate) fn shortcut(&self) -> Option<&Self> {
+        self.shortcut.as_deref()
     }
 
     /// Returns the text with the values in it, as `literal` writes them.
@@ -238,7 +249,7 @@ mod tests {
     fn a_block_does_as_many_calls_as_it_has_texts() {
         let table = TableName::sessions();
         let statement = Statement::new("DELETE FROM {table}", &SQLITE, &table);
-        for (calls, expected) in [(1, 1), (2, 2), (3, 2), (7, 4), (15, 8), (16, 16), (64, 16)] {
+        for (calls, expected) in [(1, 1), (2, 2), (3, 2), (7, 4), (15, 8), (16, 16), (64, 32)] {
             let (text, done) = statement.block(calls);
             assert_eq!((done, text.as_str().split(';').count()), (expected, expected));
         }

@@ -9,7 +9,7 @@ use session_core::{Clock, Error, Record, Result, Revision, SessionKey, SessionSt
 use crate::answer;
 use crate::driver::SqlDatabase;
 use crate::link::{Link, Repeat};
-use crate::queue::{Outcome, Work};
+use crate::queue::Outcome;
 use crate::row;
 use crate::statement::{Statement, Values};
 use crate::statements::Statements;
@@ -78,9 +78,8 @@ impl<DB: SqlDatabase> SqlStore<DB> {
     /// Refuses with [`Unavailable`](Error::Unavailable) while another process holds the database for too long, and with
     /// [`Backend`](Error::Backend) if it lacks the right to create tables: see [`schema_sql`](SqlStore::schema_sql).
     pub async fn setup(&self) -> Result<()> {
-        self.link
-            .set_up(&self.statements.setup_lock, self.work(self.statements.schema.clone(), Values::default()))
-            .await
+        let Statements { setup_lock, schema, .. } = &*self.statements;
+        self.link.set_up(setup_lock, schema, &self.options.clock).await
     }
 
     /// Returns what [`setup`](SqlStore::setup) runs, for those who let migrations create their tables.
@@ -100,7 +99,7 @@ impl<DB: SqlDatabase> SqlStore<DB> {
 
     /// Runs a statement that only reads.
     pub(crate) async fn read(&self, statement: &Statement, values: Values) -> Result<Outcome<DB::Row>> {
-        self.link.read(self.work(vec![statement.clone()], values)).await
+        self.link.read(statement, &values, &*self.options.clock).await
     }
 
     /// Runs statements that write, one after the other, and returns what the first one answers.
@@ -110,11 +109,7 @@ impl<DB: SqlDatabase> SqlStore<DB> {
         values: Values,
         repeat: Repeat,
     ) -> Result<Outcome<DB::Row>> {
-        self.link.write(self.work(statements.to_vec(), values), repeat).await
-    }
-
-    fn work(&self, statements: Vec<Statement>, values: Values) -> Work {
-        Work { statements, values, clock: Arc::clone(&self.options.clock) }
+        self.link.write(statements, values, &self.options.clock, repeat).await
     }
 
     /// Writes a record as a fresh revision under a key.
@@ -243,8 +238,7 @@ impl<DB: SqlDatabase> SessionStore for SqlStore<DB> {
 
     async fn delete_expired(&self, limit: u32) -> Result<u32> {
         let values = Values { limit, ..Values::default() };
-        let sweep = std::slice::from_ref(&self.statements.delete_expired);
-        let outcome = self.write(sweep, values, Repeat::Never).await?;
+        let outcome = self.write(&self.statements.delete_expired, values, Repeat::Never).await?;
         u32::try_from(outcome.answer.changed).map_err(Error::backend)
     }
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use session_core::{Clock, Data, OwnerId, Record, SessionKey, SystemClock};
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow};
+use sqlx::{AssertSqlSafe, SqlitePool};
 
 use crate::SqliteStore;
 use crate::link::Link;
@@ -57,9 +57,11 @@ async fn open(file: &Path) -> SqliteStore {
     SqliteStore::open(file.to_str().expect("a plain path")).await.expect("a file can be opened")
 }
 
-fn reader_pool(store: &SqliteStore) -> &SqlitePool {
-    match &store.link {
-        Link::Queued { readers, .. } => readers,
-        Link::Direct(_) => panic!("sqlite has a writer of its own"),
-    }
+/// Asks a connection that reads, opened as the store opens it.
+async fn ask<T>(store: &SqliteStore, sql: &str, read: impl Fn(&SqliteRow) -> T) -> Vec<T> {
+    let Link::Queued { readers, .. } = &store.link else { panic!("sqlite has a writer of its own") };
+    let mut lease = readers.lease().await.expect("a good file");
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(lease.connection()).await.expect("the statement is sound");
+    lease.keep();
+    rows.iter().map(read).collect()
 }

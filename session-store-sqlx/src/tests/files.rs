@@ -1,9 +1,9 @@
 //! Files, tables, and rows that other programs wrote.
 
 use session_core::{Error, Page, Scope, SessionIndex, SessionStore};
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Row};
 
-use super::{Folder, key, owner, reader_pool, record};
+use super::{Folder, ask, key, owner, record};
 use crate::{Durability, SqliteOptions};
 
 #[tokio::test]
@@ -94,10 +94,8 @@ async fn a_file_is_opened_as_asked() {
         let options = SqliteOptions::new(&location).expect("a file").with_durability(durability);
         let store = options.open().await.expect("a good file");
         // Readers are opened like the writer, except that they cannot write.
-        let pool = reader_pool(&store);
-        let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await.expect("a good file");
-        let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.expect("a good file");
-        assert_eq!((synchronous, journal.as_str()), (level, "wal"));
+        assert_eq!(ask(&store, "PRAGMA synchronous", |row| row.get::<i64, _>(0)).await, [level]);
+        assert_eq!(ask(&store, "PRAGMA journal_mode", |row| row.get::<String, _>(0)).await, ["wal"]);
     }
     for nothing in ["", ":memory:", "sqlite::memory:", "sqlite://x?mode=memory"] {
         assert!(matches!(SqliteOptions::new(nothing), Err(Error::Backend(_))), "{nothing:?}");

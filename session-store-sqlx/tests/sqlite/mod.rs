@@ -20,7 +20,7 @@ pub(crate) async fn raw(space: Space) -> Result<Vec<String>, BoxError> {
     let name = space.namespace();
     let rows = format!("SELECT concat_ws(' ', session_key, owner, data) FROM {name}");
     let mut lines: Vec<String> = sqlx::query_scalar(AssertSqlSafe(rows)).fetch_all(&mut connection).await?;
-    for (index, filter) in [("expiry", "expires_at > 0"), ("owner", "owner IS NOT NULL")] {
+    for (index, filter) in [("expiry", "sweep_at > 0"), ("owner", "owner IS NOT NULL")] {
         let count = format!("SELECT count(*) FROM {name} INDEXED BY {name}__{index} WHERE {filter}");
         let entries: i64 = sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut connection).await?;
         lines.push(format!("{entries} entries in the index by {index}"));
