@@ -182,12 +182,7 @@ impl Shared {
     async fn delete_ended(&self) -> Result<(), Error> {
         loop {
             let Some(Ended { key, reason }) = self.state().ended.first().cloned() else { return Ok(()) };
-            let is_still_presented = matches!(reason, Reason::Logout | Reason::Unset);
-            if is_still_presented && self.config.as_express().is_some() {
-                self.config.remember_presented(&key);
-            } else {
-                self.config.remember_departed(&key);
-            }
+            self.config.remember_departed(&key);
             let was_live = self.config.store.delete(&key).await?;
             let mut state = self.state();
             state.ended.retain(|ended| ended.key != key);
@@ -280,18 +275,9 @@ impl Shared {
         record.owner = owner.cloned();
         let answer = self.config.store.create(&key, &plan.to_stored(&record, now)).await;
         let revision = self.or_find(&key, answer).await?;
-        self.supersede_presented();
         events::created(&key);
         let order = CookieOrder::Issue(id.clone(), record.expires_at);
         Ok(Outcome::Stored(Stored { id, key, record, revision }, order))
-    }
-
-    /// Under the rules of Express a browser may have presented an id that has ended; it gets another one now.
-    fn supersede_presented(&self) {
-        let presented = self.state().ledger.as_ref().and_then(|ledger| ledger.presented().cloned());
-        if let Some(id) = presented {
-            self.config.supersede(&self.config.key_of(&id));
-        }
     }
 
     /// Looks for what was to be stored under a new key when the answer was lost: if it is there, whoever has the old id would

@@ -306,13 +306,13 @@ impl SessionConfig {
         self.departed.remember(key, self.now());
     }
 
-    /// Remembers that this layer is about to end the session, and leaves its id with the browser: so does Express.
-    pub(crate) fn remember_presented(&self, key: &SessionKey) {
-        self.departed.remember_presented(key, self.now());
+    /// Notes that the browser has nothing else to present than the key that this layer made dead.
+    pub(crate) fn keep_departed(&self, key: &SessionKey) {
+        self.departed.keep(key, self.now());
     }
 
-    /// Notes that whoever presented the key, if it is remembered, is about to get another one.
-    pub(crate) fn supersede(&self, key: &SessionKey) {
+    /// Notes that the browser has another key to present than the one that this layer made dead.
+    pub(crate) fn supersede_departed(&self, key: &SessionKey) {
         self.departed.supersede(key, self.now());
     }
 

@@ -38,20 +38,22 @@ struct Departure {
 }
 
 impl Departed {
-    /// Remembers a key that browsers have another one for, or none, when they are told. Called before the store is, so that nobody
+    /// Remembers a key. Browsers have another one, or none, when they are told. Called before the store is, so that nobody
     /// finds the key dead and not yet remembered.
     pub(crate) fn remember(&self, key: &SessionKey, now: Timestamp) {
         self.memory().insert(key, now, None);
     }
 
-    /// Remembers a key that browsers go on presenting.
-    pub(crate) fn remember_presented(&self, key: &SessionKey, now: Timestamp) {
+    /// Notes that the browser has nothing else to present than the key, if it is remembered.
+    pub(crate) fn keep(&self, key: &SessionKey, now: Timestamp) {
         let mut memory = self.memory();
-        let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
-        memory.insert(key, now, Some(number));
+        if memory.keys.contains_key(key) {
+            let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+            memory.insert(key, now, Some(number));
+        }
     }
 
-    /// Notes that whoever went on presenting the key has another one now, if it is remembered.
+    /// Notes that the browser has another one to present now, if the key is remembered.
     pub(crate) fn supersede(&self, key: &SessionKey, now: Timestamp) {
         let mut memory = self.memory();
         if memory.keys.contains_key(key) {
@@ -143,9 +145,12 @@ mod tests {
     fn a_key_that_is_still_presented_is_known_to_those_who_arrived_before_until_it_is_superseded() {
         let (departed, now) = (Departed::default(), Timestamp::MIN);
         let before = departed.count();
+        departed.keep(&key(1), now);
         departed.supersede(&key(1), now);
         assert!(!departed.knows(&key(1), now, before));
-        departed.remember_presented(&key(1), now);
+        departed.remember(&key(1), now);
+        assert!(departed.knows(&key(1), now, departed.count()));
+        departed.keep(&key(1), now);
         assert!(departed.knows(&key(1), now, before) && !departed.knows(&key(1), now, departed.count()));
         departed.supersede(&key(1), now);
         assert!(departed.knows(&key(1), now, departed.count()));

@@ -7,8 +7,9 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
 use crate::error::Outage;
+use crate::express::Ledger;
 use crate::session::Shared;
-use crate::state::{CookieOrder, Line, Stored};
+use crate::state::{CookieOrder, Line, State, Stored};
 use crate::{News, SessionConfig, Transport};
 
 /// The headers that a response gets because of its session; made by [`SessionSlot::commit`](crate::SessionSlot::commit).
@@ -90,11 +91,25 @@ impl Shared {
                 let stored = state.stored().filter(|_| ledger.sets_cookie(&state, express));
                 let line =
                     |stored: &Stored| ledger.cookie.issue(&express.name, &stored.id, &express.secrets, config.now());
-                stored.and_then(line).map_or(Told::Nothing, Told::Cookie)
+                let cookie = stored.and_then(line);
+                self.note_departure(&state, ledger, cookie.is_some());
+                cookie.map_or(Told::Nothing, Told::Cookie)
             }
         };
         let is_read_only = matches!(state.line, Line::Unloaded(_));
         ResponseHeaders { config: config.clone(), told, was_read: true, is_read_only }
+    }
+
+    /// Express leaves the cookie of a session that has ended in the browser. Who presents it comes back; but once the browser has another
+    /// cookie, who presents the old one was on the way.
+    fn note_departure(&self, state: &State, ledger: &Ledger, is_told: bool) {
+        let Some(presented) = ledger.presented() else { return };
+        let is_of_another = state.stored().is_some_and(|stored| stored.id != *presented);
+        if is_told && is_of_another {
+            self.config.supersede_departed(&self.config.key_of(presented));
+        } else if !is_told && ledger.is_replaced() && !matches!(state.line, Line::Gone(_)) {
+            self.config.keep_departed(&self.config.key_of(presented));
+        }
     }
 
     /// Decides what an order tells the client; `own` is the session's own age.

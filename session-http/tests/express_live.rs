@@ -35,7 +35,8 @@ fn main() -> ExitCode {
             .with_ignored_flag(is_absent && std::env::var_os("CI").is_none())
     };
     let mut trials: Vec<_> = LISTS.map(|list| trial(format!("list_{list}"), replays_list, list)).into();
-    trials.push(trial("random_cases".into(), replays_random, ""));
+    trials.push(trial("random_cases".into(), replays_random, "random"));
+    trials.push(trial("random_series".into(), replays_random, "series"));
     trials.push(trial("express_accepts_our_cookie".into(), express_accepts_ours, ""));
     trials.push(trial("we_accept_the_cookie_of_express".into(), we_accept_theirs, ""));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -74,12 +75,12 @@ fn replays_list(url: &str, list: &str) -> Result<(), Failed> {
     replay_all(&ask(url, &json!({ "list": list }))?)
 }
 
-fn replays_random(url: &str, _: &str) -> Result<(), Failed> {
+fn replays_random(url: &str, kind: &str) -> Result<(), Failed> {
     let seed = match std::env::var("SESSION_TEST_EXPRESS_SEED") {
         Ok(seed) => seed.parse()?,
         Err(_) => SystemTime::UNIX_EPOCH.elapsed()?.subsec_nanos(),
     };
-    let cases = ask(url, &json!({ "random": { "seed": seed, "count": 2000 } }))?;
+    let cases = ask(url, &json!({ kind: { "seed": seed, "count": if kind == "series" { 500 } else { 2000 } } }))?;
     replay_all(&cases).map_err(|failed| format!("seed {seed}: {}", failed.message().unwrap_or_default()).into())
 }
 

@@ -84,6 +84,11 @@ impl Ledger {
         self.presented.as_ref()
     }
 
+    /// Says whether the session got another id, or ended.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.is_replaced
+    }
+
     /// The session gets another id.
     pub(crate) fn replace(&mut self) {
         self.is_replaced = true;

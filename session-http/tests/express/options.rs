@@ -149,7 +149,7 @@ pub(crate) fn parts(data: &str) -> (Value, Value) {
     (as_javascript(cookie), as_javascript(data))
 }
 
-fn as_javascript(value: Value) -> Value {
+pub(crate) fn as_javascript(value: Value) -> Value {
     match value {
         Value::Number(number) => number.as_f64().map_or(Value::Null, |number| Value::from(number + 0.0)),
         Value::Array(list) => list.into_iter().map(as_javascript).collect(),

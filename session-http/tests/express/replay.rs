@@ -3,6 +3,8 @@
 
 #[path = "options.rs"]
 pub(crate) mod options;
+#[path = "series.rs"]
+mod series;
 #[path = "store.rs"]
 mod store;
 
@@ -49,6 +51,9 @@ pub(crate) async fn compare(input: &Value, theirs: &Value) -> Result<(), String>
         let unsigned = unsign(text(&case[0]), &secrets);
         return if unsigned == theirs["unsigned"].as_str() { Ok(()) } else { Err(format!("{unsigned:?}\n  {theirs}")) };
     }
+    if input["series"].is_array() {
+        return series::compare(input, theirs).await;
+    }
     let ours = match run(input, theirs).await {
         Ok(ours) => ours,
         // Express is told at each response that has a session, and sends it without the cookie.
@@ -62,12 +67,7 @@ pub(crate) async fn compare(input: &Value, theirs: &Value) -> Result<(), String>
 }
 
 async fn run(input: &Value, theirs: &Value) -> Result<Outcome, InvalidCookie> {
-    let mut options = input["options"].clone();
-    for (name, default) in [("resave", false), ("saveUninitialized", false)] {
-        if options[name].is_null() {
-            options[name] = default.into();
-        }
-    }
+    let options = options_of(input);
     // A session whose end has passed when it is stored is stored all the same, so the store looks at an earlier time.
     let store = Arc::new(ListedStore::new(MemoryStore::new().with_clock(Arc::new(ManualClock::new(Timestamp::MIN)))));
     let mut names = ids(theirs);
@@ -128,8 +128,19 @@ async fn run(input: &Value, theirs: &Value) -> Result<Outcome, InvalidCookie> {
     Ok(outcome)
 }
 
+/// Returns the options with the defaults of the cases.
+pub(crate) fn options_of(input: &Value) -> Value {
+    let mut options = input["options"].clone();
+    for name in ["resave", "saveUninitialized"] {
+        if options[name].is_null() {
+            options[name] = false.into();
+        }
+    }
+    options
+}
+
 /// Does what a handler of Express did, and returns what that was told of.
-async fn act(session: &Session, action: &Value) -> Result<Option<String>, InvalidCookie> {
+pub(crate) async fn act(session: &Session, action: &Value) -> Result<Option<String>, InvalidCookie> {
     let name = || text(&action[1]);
     match text(&action[0]) {
         "set" => {
@@ -139,7 +150,7 @@ async fn act(session: &Session, action: &Value) -> Result<Option<String>, Invali
         "set_date" => session.set(name(), "1970-01-01T00:00:00.000Z").expect("the name is free"),
         "set_undefined" | "delete" => session.remove(name()),
         "clear" => session.clear(),
-        "save" => session.save().await.expect("the store works"),
+        "save" => return Ok(session.save().await.err().map(|error| format!("save: {error}"))),
         "reload" => return Ok(session.reload().await.err().map(|_| "reload: failed to load session".into())),
         "regenerate" => session.regenerate(),
         "destroy" => session.logout(),
@@ -156,7 +167,7 @@ async fn act(session: &Session, action: &Value) -> Result<Option<String>, Invali
 }
 
 /// Returns the ids that Express asks its store for, in the order in which it first stores them.
-fn ids(theirs: &Value) -> Vec<String> {
+pub(crate) fn ids(theirs: &Value) -> Vec<String> {
     let calls = list(&theirs["calls"]).iter().filter_map(|call| text(call).split_once(' '));
     let (sets, others): (Vec<_>, Vec<_>) = calls.partition(|(call, _)| *call == "set");
     let mut ids = Vec::new();

@@ -277,6 +277,32 @@ function* some(seed, count) {
   }
 }
 
+/** Series of requests of one browser, with time between them. */
+function* series(seed, count) {
+  const below = random(seed)
+  const pick = list => list[below(list.length)]
+  const sets = [...optionSets()]
+  let value = 0
+  const steps = {
+    set: () => [['set', pick(['a', 'b', '1']), String(++value)]], same: () => [['set', 'a', '0']], delete: () => [['delete', pick(['a', 'b'])]],
+    reload: () => [['reload']], regenerate: () => [['regenerate']], touch: () => [['touch']],
+    // A change of the cookie alone is kept by the memory store of Express only.
+    cookie: () => [['cookie', { maxAge: pick([null, 1000, 30000, 90000]) }], ['set', 'c', String(++value)]]
+  }
+  const kinds = ['set', 'set', 'same', 'delete', 'reload', 'regenerate', 'touch', 'cookie']
+  for (let number = 0; number < count; number++) {
+    const visits = []
+    for (let length = 2 + below(7); length > 0; length--) {
+      const actions = []
+      for (let size = below(4); size > 0; size--) actions.push(...steps[pick(kinds)]())
+      if (below(4) === 0) actions.push([pick(['destroy', 'destroy', 'null'])])
+      else if (below(3) === 0) actions.push(['save'])
+      visits.push({ after: pick([0, 0, 1, 500, 999, 20000, 29999, 30000, 59999, 60000, 61000]), actions })
+    }
+    yield { options: pick(sets), series: visits }
+  }
+}
+
 /** Signatures of odd texts. */
 function* signatures() {
   const texts = ['', '.', '..', 'a.', '.a', ' ', '\u0000', '日本語', '🦀', 'x'.repeat(500), 's:x', 'a\nb', '%2E', '\u00e9', 'e\u0301', '=', '+/']
@@ -300,4 +326,4 @@ const eager = list => function* () {
 
 const lists = { cookies: eager(cookies), proxies: eager(proxies), presented, paths, kept, values, ownCookies, signatures }
 
-module.exports = { lists, grid, some, random }
+module.exports = { lists, grid, some, series }

@@ -11,7 +11,8 @@ const signature = require(require.resolve('cookie-signature', { paths: [require.
 const NOW = Date.parse('2026-01-02T03:04:05.678Z')
 const SEED = 'tdQ1xhhj0TEcRG9sRZH-8Hm6S4mpNcH3'
 
-Date.now = () => NOW
+let now = NOW
+Date.now = () => now
 
 /** The id that Express is given for the session that a request begins as its `number`th. */
 const generated = number => `GEN${number}`.padEnd(32, '-')
@@ -81,26 +82,23 @@ let current = null
 const target = http.createServer({ maxHeaderSize: 65536 }, (req, res) => current(req, res))
 const listening = new Promise(resolve => target.listen(0, '127.0.0.1', () => resolve(target.address().port)))
 
-async function run(input) {
-  if (input.sign) return { signed: signature.sign(...input.sign) }
-  if (input.unsign) return { unsigned: signature.unsign(...input.unsign) }
-  const calls = []
-  const outcome = { calls }
-  const store = new SpiedStore(calls)
-  if (input.stored != null) store.sessions[input.id || SEED] = input.stored
+/** The application of a case. What the handler does, and where it writes down what it sees, is in `visit`. */
+function appOf(input, store, visit) {
   let count = 0
   const options = revive(input.options || {})
   const { cookie } = options
   if (options.cookie_is_function) options.cookie = () => cookie
   delete options.cookie_is_function
-  const app = express()
-  if (input.trusts_proxy) app.set('trust proxy', true)
   // `null` leaves the id to Express.
   if (input.genid !== null) options.genid = () => (input.genid === undefined ? generated(++count) : input.genid)
+  const app = express()
+  if (input.trusts_proxy) app.set('trust proxy', true)
   app.use(session({ secret: 'keyboard cat', resave: false, saveUninitialized: false, ...options, store }))
   app.use(async (req, res) => {
+    const { actions, outcome } = visit
     if (req.session === undefined) outcome.has_session = false
-    for (const action of req.session === undefined ? [] : input.actions || []) {
+    else if (input.series) outcome.seen = JSON.parse(JSON.stringify({ ...req.session, cookie: undefined }))
+    for (const action of req.session === undefined ? [] : actions || []) {
       const error = await act(req, action)
       if (error) outcome.told = [...outcome.told || [], `${action[0]}: ${error}`]
     }
@@ -112,22 +110,59 @@ async function run(input) {
   })
   // What Express is told once the response has begun, and what ends a request.
   app.use((error, req, res, next) => {
-    outcome.failed = error.message
+    visit.outcome.failed = error.message
     // With some errors, so does the end of the response.
     try { if (!res.headersSent) { res.statusCode = 500; res.end() } } catch { res.socket.destroy() }
   })
-  current = app
+  return app
+}
+
+/** Makes one request and notes the cookies of its response. */
+async function visitOnce(input, cookies, outcome) {
   const lines = [`GET ${input.url || '/'} HTTP/1.1`, 'Host: localhost']
-  for (const line of input.cookies || []) lines.push(`Cookie: ${line}`)
+  for (const line of cookies) lines.push(`Cookie: ${line}`)
   for (const [name, value] of input.headers || []) lines.push(`${name}: ${value}`)
   const answer = await request(await listening, lines)
   // Errors are handed on after the response.
   await new Promise(resolve => setImmediate(() => setImmediate(resolve)))
   const head = answer.split('\r\n\r\n')[0].split('\r\n')
-  const lines_set = head.filter(line => /^set-cookie: /i.test(line)).map(line => line.slice('set-cookie: '.length))
-  if (lines_set.length > 0) outcome.set_cookie = lines_set
-  outcome.stored = { ...store.sessions }
-  return outcome
+  const set = head.filter(line => /^set-cookie: /i.test(line)).map(line => line.slice('set-cookie: '.length))
+  if (set.length > 0) outcome.set_cookie = set
+}
+
+async function run(input) {
+  if (input.sign) return { signed: signature.sign(...input.sign) }
+  if (input.unsign) return { unsigned: signature.unsign(...input.unsign) }
+  now = NOW
+  const calls = []
+  const store = new SpiedStore(calls)
+  if (input.stored != null) store.sessions[input.id || SEED] = input.stored
+  const visit = { actions: input.actions, outcome: { calls } }
+  current = appOf(input, store, visit)
+  if (input.series) return runSeries(input, store, visit, calls)
+  await visitOnce(input, input.cookies || [], visit.outcome)
+  return { ...visit.outcome, stored: { ...store.sessions } }
+}
+
+/** One browser's requests, one after the other; it keeps its cookie until that has ended. */
+async function runSeries(input, store, visit, calls) {
+  const visits = []
+  let cookie = null
+  let ends = null
+  for (const { after, actions } of input.series) {
+    now += after
+    if (ends !== null && ends <= now) cookie = null
+    Object.assign(visit, { actions, outcome: {} })
+    await visitOnce(input, cookie === null ? [] : [cookie], visit.outcome)
+    for (const line of visit.outcome.set_cookie || []) {
+      cookie = line.split(';')[0]
+      ends = /; Expires=/.test(line) ? Date.parse(line.split('; Expires=')[1].split(';')[0]) : null
+    }
+    visits.push(visit.outcome)
+  }
+  const sessions = await new Promise(resolve => store.all((_, sessions) => resolve(sessions)))
+  const stored = Object.fromEntries(Object.entries(sessions).map(([id, session]) => [id, { ...session, cookie: undefined }]))
+  return { calls, visits, stored }
 }
 
 async function runAll(inputs) {

@@ -1,13 +1,14 @@
 'use strict'
 // Listens on 127.0.0.1 at the port of the first argument. It answers a POST of {"inputs": [CASE...]}, {"list": NAME} or
-// {"random": {"seed": N, "count": N}} with a list of pairs: each case, and what came of it.
+// {"random": {"seed": N, "count": N}} or {"series": {"seed": N, "count": N}} with a list of pairs: each case, and what came of it.
 
 const http = require('http')
 const { runAll } = require('./run')
-const { lists, grid, some } = require('./cases')
+const { lists, grid, some, series } = require('./cases')
 
 function inputsOf(wish) {
   if (wish.random) return [...some(wish.random.seed, wish.random.count)]
+  if (wish.series) return [...series(wish.series.seed, wish.series.count)]
   if (wish.list === 'grid') return [...grid()]
   return wish.list ? [...lists[wish.list]()] : wish.inputs
 }
