@@ -10,6 +10,7 @@ use session_core::{
 };
 
 use crate::Space;
+use crate::case::Case;
 use crate::check::{Failure, Outcome, that};
 use crate::gate::Gate;
 use crate::hooks::{Damage, Factory, Handle, Hooks, Need, Outage};
@@ -57,7 +58,7 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    pub(crate) async fn set_up(case: &str, factory: &Factory, hooks: &Hooks) -> std::result::Result<Self, Failure> {
+    pub(crate) async fn set_up(case: &Case, factory: &Factory, hooks: &Hooks) -> std::result::Result<Self, Failure> {
         let space = Space::fresh(case);
         let peer_space = space.for_another_handle();
         let (first, second) = match &factory.open_pair {

@@ -139,7 +139,7 @@ fn watched(suite: &Suite, case: Case, runtime: &Handle) -> Verdict {
     let (sender, receiver) = mpsc::channel();
     let (factory, hooks) = (suite.factory.clone(), suite.hooks.clone());
     let task = runtime.spawn(async move {
-        let bench = Bench::set_up(case.id, &factory, &hooks).await?;
+        let bench = Bench::set_up(&case, &factory, &hooks).await?;
         // The lines to the server stay as long as the space.
         let (index, _space) = (bench.indexes().next().cloned(), bench.space.clone());
         let outcome = (case.run)(bench).await;

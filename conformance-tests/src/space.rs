@@ -1,11 +1,12 @@
 //! What the factory of a store is given: a namespace of its own, the clock of the case, and lines to its server.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use session_core::{Clock, ManualClock, SystemClock, Timestamp};
 
+use crate::case::Case;
 use crate::gate::Gate;
+use crate::hooks::Need;
 use crate::proxy::Proxy;
 
 /// The namespace and the clock that a store is opened with.
@@ -20,20 +21,23 @@ pub struct Space {
     /// Of this handle of the store, and of no other.
     gate: Arc<Gate>,
     lines: Arc<Mutex<Vec<Proxy>>>,
+    /// The case looks at the lines; else there need be none.
+    is_watched: bool,
 }
 
 impl Space {
     /// Makes the space of a case: a name that no other case and no other run uses.
-    pub(crate) fn fresh(case: &str) -> Self {
-        let name = case.to_lowercase().replace('-', "_");
+    pub(crate) fn fresh(case: &Case) -> Self {
+        let name = case.id.to_lowercase().replace('-', "_");
         let unique = session_core::Revision::fresh().number() & 0xffff_ffff_ffff;
-        Self::at(format!("ct_{name}_{unique:012x}"), SystemClock.now())
+        let is_watched = case.needs.iter().any(|need| matches!(need, Need::RoundTrips | Need::Gaps | Need::Outage));
+        Self { is_watched, ..Self::at(format!("ct_{name}_{unique:012x}"), SystemClock.now()) }
     }
 
     /// Makes a space of a given name, whose clock stands at `now`.
     pub(crate) fn at(namespace: String, now: Timestamp) -> Self {
         let gate = Arc::new(Gate::open_wide());
-        Self { namespace, clock: Arc::new(ManualClock::new(now)), gate, lines: Arc::default() }
+        Self { namespace, clock: Arc::new(ManualClock::new(now)), gate, lines: Arc::default(), is_watched: false }
     }
 
     /// Makes another space with the same clock.
@@ -64,7 +68,8 @@ impl Space {
         Arc::clone(&self.gate)
     }
 
-    /// Lays lines to servers, which are given as `host:port`, and returns where the store shall go instead, in the same order.
+    /// Lays lines to servers, which are given as `host:port`, and returns where the store shall go instead, in the same order. That
+    /// is to the servers themselves where the case does not look at the lines.
     ///
     /// Servers that tell a client where the others are, as those of a cluster do, are named in one call: where one names
     /// the port of another, with a colon or a line break before it and a carriage return or a zero byte after it, the store reads the
@@ -72,9 +77,12 @@ impl Space {
     ///
     /// The lines stay until the case is over. Fails when no local port can be had, or if there are several servers and one of
     /// them is elsewhere.
-    pub async fn lines_to<'a>(&self, servers: impl IntoIterator<Item = &'a str>) -> std::io::Result<Vec<SocketAddr>> {
+    pub async fn lines_to<'a>(&self, servers: impl IntoIterator<Item = &'a str>) -> std::io::Result<Vec<String>> {
+        if !self.is_watched {
+            return Ok(servers.into_iter().map(str::to_owned).collect());
+        }
         let proxies = Proxy::open_all(servers, &self.gate).await?;
-        let addresses = proxies.iter().map(Proxy::address).collect();
+        let addresses = proxies.iter().map(|proxy| proxy.address().to_string()).collect();
         self.lines().extend(proxies);
         Ok(addresses)
     }

@@ -37,42 +37,54 @@ impl Prefix {
 
     /// Returns the names that belong to a session.
     pub(crate) fn place_of<'a>(&self, key: &'a SessionKey) -> Place<'a> {
-        let part = part_of(key.as_str());
-        let base = self.base(part);
+        let name = key.as_str();
+        let part = part_of(name);
         Place {
             part,
-            name: key.as_str(),
-            record: format!("{base}key:{key}"),
-            all: format!("{base}all:{}", set_of(key.as_str())),
-            owners: format!("{base}owner:"),
+            name,
+            record: self.named(part, &["key:", name]),
+            all: self.named(part, &["all:", &set_of(name).to_string()]),
+            owners: self.named(part, &["owner:"]),
         }
     }
 
     /// Returns the name of a session's record alone.
     pub(crate) fn record(&self, key: &SessionKey) -> (u16, String) {
         let part = part_of(key.as_str());
-        (part, format!("{}key:{key}", self.base(part)))
+        (part, self.named(part, &["key:", key.as_str()]))
     }
 
     /// Returns what the names of a part's records begin with.
     pub(crate) fn records(&self, part: u16) -> String {
-        format!("{}key:", self.base(part))
+        self.named(part, &["key:"])
     }
 
     /// Returns the name of the mark that an owner's sessions are being ended.
     #[cfg(feature = "cluster")]
     pub(crate) fn ending(&self, part: u16, owner: &str) -> String {
-        format!("{}ending:{owner}", self.base(part))
+        self.named(part, &["ending:", owner])
     }
 
     /// Returns the name of the note about a rotation, by the revision that it writes.
     #[cfg(feature = "cluster")]
     pub(crate) fn note(&self, part: u16, revision: &str) -> String {
-        format!("{}moved:{revision}", self.base(part))
+        self.named(part, &["moved:", revision])
     }
 
-    fn base(&self, part: u16) -> String {
-        format!("{}:{{{}}}:", self.0, TAGS[usize::from(part)])
+    /// Makes a name of a part. By hand: each call makes some.
+    fn named(&self, part: u16, pieces: &[&str]) -> String {
+        let tag = TAGS[usize::from(part)];
+        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let mut name = String::with_capacity(self.0.len() + 7 + length);
+        name.push_str(&self.0);
+        name.push_str(":{");
+        // A tag is below 1000.
+        let digits = [tag / 100, tag / 10 % 10, tag % 10];
+        let first = digits.iter().position(|digit| *digit > 0).unwrap_or(2);
+        name.extend(digits[first..].iter().filter_map(|digit| char::from_digit((*digit).into(), 10)));
+        name.push_str("}:");
+        pieces.iter().for_each(|piece| name.push_str(piece));
+        name
     }
 }
 

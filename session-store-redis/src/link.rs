@@ -83,11 +83,10 @@ impl Link {
 
     /// Gives a call up after its time, and the connection with it, which may be dead without a word.
     async fn within(&self, timeout: Duration, call: impl Future<Output = RedisResult<Value>>) -> Result<Value> {
-        let start = Instant::now();
         match tokio::time::timeout(timeout, call).await {
             Ok(answer) => answer.map_err(|error| refusal(&error)),
             Err(elapsed) => {
-                if let Self::Kept(server) = self {
+                if let (Self::Kept(server), Some(start)) = (self, Instant::now().checked_sub(timeout)) {
                     server.give_up_older_than(start);
                 }
                 Err(Error::unavailable(elapsed))
@@ -97,7 +96,7 @@ impl Link {
 
     /// One round trip, and a second one for a server that does not know the script.
     async fn script(&self, part: u16, call: &Call, replicas: Option<Manner>, twice: Twice) -> RedisResult<Value> {
-        match self.answer(part, &call.by_digest(), replicas, twice).await {
+        match self.answer(part, call.by_digest(), replicas, twice).await {
             Err(error) if is_unknown_script(&error) => self.answer(part, &call.by_text(), replicas, twice).await,
             answer => answer,
         }
@@ -110,8 +109,8 @@ impl Link {
         match self {
             Self::Managed(manager) => send(&mut manager.clone(), command, replicas).await,
             Self::Kept(server) => {
-                let connection = server.connection().await?;
-                let answer = send(&mut connection.line.clone(), command, replicas).await;
+                let mut connection = server.connection().await?;
+                let answer = send(&mut connection.line, command, replicas).await;
                 let Err(error) = &answer else { return answer };
                 if needs_another_connection(error) {
                     server.give_up(&connection);
@@ -119,8 +118,7 @@ impl Link {
                 if !is_lost(error) || twice == Twice::Differs {
                     return answer;
                 }
-                let connection = server.connection().await?;
-                send(&mut connection.line.clone(), command, replicas).await
+                send(&mut server.connection().await?.line, command, replicas).await
             }
             #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => {

@@ -41,16 +41,28 @@ const fn slot_of(bytes: &[u8]) -> u16 {
     let mut crc: u16 = 0;
     let mut at = 0;
     while at < bytes.len() {
-        crc ^= (bytes[at] as u16) << 8;
+        crc = (crc << 8) ^ CRC[((crc >> 8) ^ bytes[at] as u16) as usize];
+        at += 1;
+    }
+    crc % SLOTS
+}
+
+/// What each byte does to the sum.
+const CRC: [u16; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        let mut crc = (byte as u16) << 8;
         let mut bit = 0;
         while bit < 8 {
             crc = if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
             bit += 1;
         }
-        at += 1;
+        table[byte] = crc;
+        byte += 1;
     }
-    crc % SLOTS
-}
+    table
+};
 
 const fn tags() -> [u16; PARTS as usize] {
     let mut tags = [u16::MAX; PARTS as usize];

@@ -23,51 +23,46 @@ impl Script {
 
     /// Begins a call by digest.
     pub(crate) fn call(&'static self, keys: &[&str]) -> Call {
-        Call { script: self, keys: keys.iter().map(|&key| key.to_owned()).collect(), arguments: Vec::new() }
+        let mut command = Cmd::with_capacity(3 + keys.len() + MOST_ARGUMENTS, 512);
+        command.arg("EVALSHA").arg(&self.digest).arg(keys.len()).arg(keys);
+        Call { script: self, command }
     }
 }
+
+/// How many arguments a script has at most.
+const MOST_ARGUMENTS: usize = 11;
 
 /// A call of a script: one command.
 #[derive(Debug)]
 pub(crate) struct Call {
     script: &'static Script,
-    keys: Vec<String>,
-    arguments: Vec<Vec<u8>>,
+    command: Cmd,
 }
 
 impl Call {
     pub(crate) fn arg(mut self, argument: impl AsRef<[u8]>) -> Self {
-        self.arguments.push(argument.as_ref().to_vec());
+        self.command.arg(argument.as_ref());
         self
     }
 
-    /// Takes the largest argument without copying it.
-    pub(crate) fn text(mut self, argument: Vec<u8>) -> Self {
-        self.arguments.push(argument);
+    pub(crate) fn number(mut self, argument: impl Into<i64>) -> Self {
+        self.command.arg(argument.into());
         self
-    }
-
-    pub(crate) fn number(self, argument: impl Into<i64>) -> Self {
-        self.arg(argument.into().to_string())
     }
 
     /// Returns the command for a script that Redis knows.
-    pub(crate) fn by_digest(&self) -> Cmd {
-        self.command("EVALSHA", &self.script.digest)
+    pub(crate) fn by_digest(&self) -> &Cmd {
+        &self.command
     }
 
     /// Returns the command that brings the script along, for a server that was started or became master since.
     pub(crate) fn by_text(&self) -> Cmd {
-        self.command("EVAL", &self.script.text)
-    }
-
-    fn command(&self, name: &str, script: &str) -> Cmd {
-        let size =
-            self.arguments.iter().map(Vec::len).sum::<usize>() + self.keys.iter().map(String::len).sum::<usize>();
-        let mut command = Cmd::with_capacity(3 + self.keys.len() + self.arguments.len(), size + script.len() + 16);
-        command.arg(name).arg(script).arg(self.keys.len()).arg(&self.keys);
-        for argument in &self.arguments {
-            command.arg(argument.as_slice());
+        let mut command = redis::cmd("EVAL");
+        command.arg(&self.script.text);
+        for argument in self.command.args_iter().skip(2) {
+            if let redis::Arg::Simple(argument) = argument {
+                command.arg(argument);
+            }
         }
         command
     }
@@ -80,7 +75,7 @@ macro_rules! script {
 }
 
 script!(CREATE, "lua/head.lua", "lua/create.lua");
-script!(UPDATE, "lua/head.lua", "lua/update.lua");
+script!(UPDATE, "lua/plain.lua", "lua/head.lua", "lua/update.lua");
 script!(TOUCH, "lua/head.lua", "lua/touch.lua");
 script!(ROTATE, "lua/head.lua", "lua/rotate.lua");
 script!(DELETE, "lua/head.lua", "lua/delete.lua");

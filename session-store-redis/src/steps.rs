@@ -168,7 +168,7 @@ impl RedisStore {
         let owner = text::owner_text(record.owner.as_ref());
         let call = RESERVE.call(&[&new.record, &new.all, &self.prefix.ending(new.part, owner)]);
         let call = call.arg(&new.owners).arg(new.name).number(self.options.now().unix_millis()).number(self.lease());
-        let call = call.arg(&revision).arg(owner).text(text::write_pending(record, &revision, old.part));
+        let call = call.arg(&revision).arg(owner).arg(text::write_pending(record, &revision, old.part));
         let (outcome, ending): (i64, i64) = self.link.write(new.part, &call, Twice::Same, self.manner).await?;
         Ok(Reserved { outcome: Outcome::of(outcome)?, is_ending: ending != 0 })
     }

@@ -257,7 +257,7 @@ impl<'a> Written<'a> {
     /// Adds expiry, time to live, revision, owner and value.
     fn add_to(self, call: Call) -> Call {
         let call = call.number(self.expires_at.unix_millis()).number(self.ttl).arg(self.revision);
-        call.arg(text::owner_text(self.owner)).text(self.value)
+        call.arg(text::owner_text(self.owner)).arg(self.value)
     }
 }
 

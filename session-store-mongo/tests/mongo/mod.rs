@@ -72,7 +72,7 @@ impl Server {
         if has_lines(&url) {
             let lines = space.lines_to(members(&self.url)).await?;
             for (member, line) in members(&self.url).zip(lines) {
-                url = url.replace(member, &line.to_string());
+                url = url.replace(member, &line);
             }
         }
         let mut options = ClientOptions::parse(&url).await?;

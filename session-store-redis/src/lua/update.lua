@@ -1,4 +1,8 @@
 -- KEYS: record, set of all. ARGV: owners' prefix, name, now, expected, expires, ttl, revision, owner, value
+if is_plain then
+  file(KEYS[2], ARGV[1], ARGV[8], ARGV[2], ARGV[5], ARGV[6])
+  return OK
+end
 local now, expires = tonumber(ARGV[3]), tonumber(ARGV[5])
 local found = head(KEYS[1])
 if found == false then return CORRUPT end

@@ -66,8 +66,7 @@ impl<'a> Location<'a> {
         }
         let lines =
             if self.has_lines() { space.lines_to(servers.iter().map(String::as_str)).await? } else { Vec::new() };
-        let lines: Vec<String> = lines.iter().take(hosts.len()).map(ToString::to_string).collect();
-        let hosts = if lines.is_empty() { hosts.join(",") } else { lines.join(",") };
+        let hosts = lines.get(..hosts.len()).map_or_else(|| hosts.join(","), |lines| lines.join(","));
         let at = if user.is_empty() { "" } else { "@" };
         Ok(format!("{scheme}://{user}{at}{hosts}/{path}"))
     }

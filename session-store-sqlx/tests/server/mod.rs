@@ -19,14 +19,14 @@ pub(crate) fn url(variable: &str) -> Option<String> {
 pub(crate) async fn over_line(url: &str, space: &Space) -> Result<String, BoxError> {
     let (_, server) = redirected(url, None);
     let line = space.lines_to([&*server]).await?;
-    Ok(redirected(url, line.first().copied()).0)
+    Ok(redirected(url, line.first().map(String::as_str)).0)
 }
 
 /// Returns the URL with another host and port, and the ones that it had.
-fn redirected(url: &str, address: Option<std::net::SocketAddr>) -> (String, String) {
+fn redirected(url: &str, address: Option<&str>) -> (String, String) {
     let start = url.find("://").map_or(0, |colon| colon + 3);
     let end = url[start..].find(['/', '?']).map_or(url.len(), |slash| start + slash);
     let start = url[..end].rfind('@').map_or(start, |at| at + 1);
-    let address = address.map_or(String::new(), |address| address.to_string());
+    let address = address.unwrap_or_default();
     (format!("{}{address}{}", &url[..start], &url[end..]), url[start..end].to_owned())
 }
