@@ -14,7 +14,7 @@ const every = (list, step) => [...list].filter((_, number) => number % step === 
 
 async function main() {
   const names = Object.keys(lists)
-  const inputs = names.flatMap(name => every(lists[name](), EVERY[name] || 1)).concat(every(grid(), 41), [...some(1, 60)], [...series(1, 20)])
+  const inputs = names.flatMap(name => every(lists[name](), EVERY[name] || 1)).concat(every(grid(), 31), [...some(1, 60)], [...series(1, 16)])
   const outcomes = await runAll(inputs)
   const often = ['connect.sid=s%3AtdQ1xhhj0TEcRG9sRZH-8Hm6S4mpNcH3.Oj5s9%2Fdf5ri%2F5DKBDuL607AesUv7BbKGHDvFDVq89Tk', SEED, generated(1), generated(2),
     generated(3), '{\\"cookie\\":{\\"originalMaxAge\\":60000,\\"expires\\":\\"2026-01-02T03:05:05.678Z\\",\\"httpOnly\\":true,\\"path\\":\\"/\\"}',
