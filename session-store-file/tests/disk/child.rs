@@ -12,11 +12,9 @@ pub(crate) fn role() -> Option<(PathBuf, String)> {
 }
 
 /// Makes a command that runs one test of this program as a child.
-pub(crate) fn command(program: &[&str], test: &str, folder: &Path, words: &str) -> Command {
-    let this = std::env::current_exe().expect("a test program knows its path");
-    let mut words_of_command = program.iter().map(|word| Path::new(*word).to_owned()).chain([this]);
-    let mut command = Command::new(words_of_command.next().expect("this program at least"));
-    command.args(words_of_command).args([test, "--exact", "--nocapture", "--include-ignored"]);
+pub(crate) fn command(test: &str, folder: &Path, words: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("a test program knows its path"));
+    command.args([test, "--exact", "--nocapture", "--include-ignored"]);
     command.env(FOLDER, folder).env(WORDS, words);
     command
 }

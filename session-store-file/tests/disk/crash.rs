@@ -159,7 +159,7 @@ async fn kill_and_look(test: &str, kills: u32) {
 
 /// Starts the child, kills it after a random time, and notes the last acknowledged step of each lane.
 fn run_and_kill(test: &str, folder: &Path, words: &str, steps: &mut [u64]) -> u32 {
-    let mut child = child::command(&[], test, folder, words).stdout(Stdio::piped()).spawn().expect("started");
+    let mut child = child::command(test, folder, words).stdout(Stdio::piped()).spawn().expect("started");
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
     let mut acknowledged = 0;
     let mut note = |line: &str| {

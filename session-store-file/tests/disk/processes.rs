@@ -19,7 +19,7 @@ async fn two_processes_that_count_lose_nothing() {
     let store = open(folder.path()).await;
     store.create(&key("counter"), &record(r#"{"n":0}"#)).await.expect("created");
     let start = || {
-        child::command(&[], "processes::two_processes_that_count_lose_nothing", folder.path(), "")
+        child::command("processes::two_processes_that_count_lose_nothing", folder.path(), "")
             .stdout(Stdio::null())
             .spawn()
             .expect("started")
@@ -58,7 +58,7 @@ async fn ten_processes_open_one_new_folder() {
     let children: Vec<_> = (0..10)
         .map(|number| {
             let test = "processes::ten_processes_open_one_new_folder";
-            let mut command = child::command(&[], test, &folder, &number.to_string());
+            let mut command = child::command(test, &folder, &number.to_string());
             command.stdout(Stdio::null()).spawn().expect("started")
         })
         .collect();

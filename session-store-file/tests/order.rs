@@ -1,28 +1,50 @@
-//! The order of the writes that a loss of power depends on, as the kernel sees it.
+//! The order of the writes that a loss of power depends on, as the kernel sees it: needs Linux and strace.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
-use session_core::SessionStore as _;
+use libtest_mimic::{Arguments, Failed, Trial};
+use session_core::{BoxError, Clock, Data, Record, SessionKey, SessionStore as _, SystemClock};
 use session_store_file::FileStore;
 
-use crate::child;
-use crate::tree::{LATER, at, key, owner, record};
+/// Names the folder in which a process of this program does nothing but write.
+const FOLDER: &str = "SESSION_STORE_FILE_ORDER_FOLDER";
 
-#[tokio::test]
-#[ignore = "needs strace: apt-get install strace, then run with --ignored"]
-async fn every_write_is_on_the_disk_before_the_next_one_depends_on_it() {
-    if let Some((folder, _)) = child::role() {
-        return write(&folder).await;
+fn main() -> ExitCode {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        return match run(write(Path::new(&folder))) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error:?}");
+                ExitCode::FAILURE
+            }
+        };
     }
-    let folder = tempfile::tempdir().expect("a folder");
+    let has_strace = Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok_and(|code| code.success());
+    // strace is Linux's; elsewhere nothing is missing, and in CI on Linux a tool that is not there is a failure.
+    let is_ignored = !has_strace && (std::env::var_os("CI").is_none() || cfg!(not(target_os = "linux")));
+    let kind = if is_ignored { "strace is not installed" } else { "strace" };
+    let trial = Trial::test("every_write_is_on_the_disk_before_the_next_one_depends_on_it", || {
+        trace().map_err(|error| Failed::from(error.to_string()))
+    });
+    let trial = trial.with_kind(kind).with_ignored_flag(is_ignored);
+    libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit_code()
+}
+
+fn run(work: impl Future<Output = Result<(), BoxError>>) -> Result<(), BoxError> {
+    tokio::runtime::Builder::new_current_thread().build()?.block_on(work)
+}
+
+fn trace() -> Result<(), BoxError> {
+    let folder = tempfile::tempdir()?;
     let trace = folder.path().join("trace");
     let calls = "trace=openat,write,ftruncate,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat";
-    let strace = ["strace", "-f", "-y", "-s", "40", "-e", calls, "-o", trace.to_str().expect("plain")];
-    let test = "order::every_write_is_on_the_disk_before_the_next_one_depends_on_it";
-    let traced = child::command(&strace, test, &folder.path().join("s"), "").stdout(Stdio::null()).status();
-    assert!(traced.expect("strace is installed").success());
-    let trace = std::fs::read_to_string(trace).expect("strace wrote it");
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-y", "-s", "40", "-e", calls, "-o"]).arg(&trace).arg(std::env::current_exe()?);
+    let traced = strace.env(FOLDER, folder.path().join("s")).stderr(Stdio::null()).status()?;
+    assert!(traced.success(), "the traced process failed");
+    let trace = std::fs::read_to_string(trace)?;
 
     let create = [
         "make sweep entry",
@@ -59,22 +81,27 @@ async fn every_write_is_on_the_disk_before_the_next_one_depends_on_it() {
     ];
     assert_eq!(events(&trace, "rotate"), rotate);
     assert_eq!(events(&trace, "delete"), ["remove record", "sync shard", "remove owner entry", "remove sweep entry"]);
+    Ok(())
 }
 
-async fn write(folder: &Path) {
-    let store = FileStore::open(folder).await.expect("opened");
-    let ada = record("{}").with_owner(owner("ada"));
+async fn write(folder: &Path) -> Result<(), BoxError> {
+    let store = FileStore::open(folder).await?;
+    let (a, b) = (SessionKey::parse("a")?, SessionKey::parse("b")?);
+    let now = SystemClock.now();
+    let later = now.saturating_add(Duration::from_secs(3600));
+    let ada = Record::new(Data::empty(), now, later).with_owner("ada".parse()?);
     eprintln!("begin create");
-    let revision = store.create(&key("a"), &ada).await.expect("created");
+    let revision = store.create(&a, &ada).await?;
     eprintln!("begin update");
-    let revision = store.update(&key("a"), revision, &ada).await.expect("updated");
+    let revision = store.update(&a, revision, &ada).await?;
     eprintln!("begin touch");
-    store.touch(&key("a"), at(LATER + 1)).await.expect("touched");
+    store.touch(&a, later.saturating_add(Duration::from_secs(1))).await?;
     eprintln!("begin rotate");
-    store.rotate(&key("a"), revision, &key("b"), &ada).await.expect("rotated");
+    store.rotate(&a, revision, &b, &ada).await?;
     eprintln!("begin delete");
-    store.delete(&key("b")).await.expect("deleted");
+    store.delete(&b).await?;
     eprintln!("begin nothing");
+    Ok(())
 }
 
 /// Returns what one call did that matters, in the order of the trace.
