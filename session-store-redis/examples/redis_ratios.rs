@@ -1,6 +1,6 @@
 //! What the store costs beside the bare client, as ratios: run with `--release`, and `SESSION_TEST_REDIS_URL` naming a server.
 //!
-//! `cargo run --release -p session-store-redis --example ratios -- [TASKS] [BYTES]`. The ways take turns in one process, so
+//! `cargo run --release -p session-store-redis --example redis_ratios -- [TASKS] [BYTES]`. The ways take turns in one process, so
 //! that whatever else the machine does meets all of them; a ratio is the median over the rounds.
 
 use std::env::args;
