@@ -27,8 +27,9 @@ pub fn sqlite(mut input: &[u8]) {
     SQLITE.with(|(pool, store)| {
         wait(async {
             sqlx::query("DELETE FROM sessions").execute(pool).await.expect("the table is there");
-            let insert =
-                "INSERT INTO sessions VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, ?, ?, CAST(? AS TEXT))";
+            let insert = "INSERT INTO sessions \
+                (session_key, owner, created_at, expires_at, sweep_at, deadline, revision, format, data) \
+                VALUES (CAST(?1 AS TEXT), CAST(?2 AS TEXT), ?3, ?4, ?4, ?5, ?6, ?7, CAST(?8 AS TEXT))";
             let insert = sqlx::query(insert)
                 .bind(name)
                 .bind((!owner.is_empty()).then_some(owner))

@@ -125,7 +125,8 @@ async fn what_was_moved_or_changed_in_the_file_is_corrupt_and_can_be_deleted() -
     const CHANGES: [(&str, Unreadable); 5] = [
         ("UPDATE sessions SET session_key = 'b'", Unreadable::NotAuthentic),
         (
-            "INSERT INTO sessions SELECT 'b', owner, created_at, expires_at, deadline, revision, format, data FROM sessions",
+            "INSERT INTO sessions (session_key, owner, created_at, expires_at, sweep_at, deadline, revision, format, data) \
+             SELECT 'b', owner, created_at, expires_at, sweep_at, deadline, revision, format, data FROM sessions",
             Unreadable::NotAuthentic,
         ),
         ("UPDATE sessions SET session_key = 'b', data = json_set(data, '$.k', 'other')", Unreadable::UnknownKey),

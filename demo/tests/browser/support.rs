@@ -1,6 +1,7 @@
 //! A running demo, and a client that keeps its cookie by hand.
 
-use std::io::{BufRead as _, BufReader};
+use std::fs::OpenOptions;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -47,7 +48,12 @@ impl Server {
         let errors = BufReader::new(child.stderr.take().unwrap());
         let reader = thread::spawn({
             let log = log.clone();
-            move || errors.lines().for_each(|line| *log.lock().unwrap() += &(line.unwrap() + "\n"))
+            move || {
+                for line in errors.lines().map(Result::unwrap) {
+                    note("log", &line);
+                    *log.lock().unwrap() += &(line + "\n");
+                }
+            }
         });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let url =
@@ -106,7 +112,27 @@ impl Drop for Server {
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
     command.env_remove("SESSION_STORE").env_remove("SESSION_SECRET").env_remove("RUST_LOG").stdin(Stdio::null());
+    if std::env::var_os(TRACES).is_some() {
+        command.env("RUST_LOG", "trace");
+    }
     command
+}
+
+/// Names the folder of what `scripts/secrecy` searches: what is logged, and what must not be in it.
+const TRACES: &str = "SESSION_TEST_TRACES";
+
+/// Adds a line to a file of this process, if there is a folder for it.
+fn note(end: &str, line: &str) {
+    if let Some(folder) = std::env::var_os(TRACES) {
+        let path = Path::new(&folder).join(format!("demo-{}.{end}", std::process::id()));
+        let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+        file.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+}
+
+fn keep_out_of_the_log(secret: &str) {
+    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    note("secrets", &hex);
 }
 
 pub(crate) fn sqlite(folder: &Path) -> String {
@@ -149,6 +175,7 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
+        form.iter().filter(|(name, _)| *name == "item").for_each(|(_, item)| keep_out_of_the_log(item));
         self.take(request.send_form(form.iter().copied()))
     }
 
@@ -183,6 +210,7 @@ impl Client {
         let answer =
             Answer { status: head.status.as_u16(), headers: head.headers, body: body.read_to_string().unwrap() };
         if let Some(set) = answer.set_cookie() {
+            set.split(['=', '.', ';']).skip(1).take(2).for_each(keep_out_of_the_log);
             let removed = set.contains("Max-Age=0");
             self.cookie = set.split(';').next().filter(|_| !removed).map(str::to_owned);
         }
