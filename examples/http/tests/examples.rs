@@ -21,6 +21,7 @@ use axum::Router;
 use client::{Answer, Browser, ask};
 use session_core::{Page, Scope, SessionIndex, SessionStore};
 use session_store_memory::MemoryStore;
+use session_store_sqlx::SqliteStore;
 use session_tower::Secrets;
 use tokio::net::TcpListener;
 
@@ -66,6 +67,40 @@ async fn login_devices_and_a_fresh_password() {
     assert_eq!(phone.get("/").await.body, "Hello, stranger");
     assert_eq!(laptop.post("/logout", "").await.status, 303);
     assert_eq!((laptop.cookie.as_deref(), store.count(Scope::All).await.expect("it counts")), (None, 0));
+}
+
+/// Fifty browsers log in at once, over HTTP, where five sessions are allowed.
+async fn fifty_logins(store: Arc<dyn SessionIndex>) {
+    let address = serve(login::app(store.clone(), secrets())).await;
+    let logins: Vec<_> = (0..50)
+        .map(|_| {
+            tokio::spawn(async move {
+                let mut browser = Browser::new(address);
+                assert_eq!(browser.post("/login", "user=ada&password=lovelace").await.status, 303);
+                browser
+            })
+        })
+        .collect();
+    let mut browsers = Vec::new();
+    for login in logins {
+        browsers.push(login.await.expect("no login panics"));
+    }
+    let mut alive = 0;
+    for browser in &mut browsers {
+        alive += usize::from(browser.get("/").await.body == "Hello, ada");
+    }
+    assert_eq!((alive, store.count(Scope::All).await.expect("the store counts")), (5, 5));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn fifty_logins_at_once_end_with_as_many_as_are_allowed_on_memory_and_on_sqlite() {
+    fifty_logins(Arc::new(MemoryStore::new())).await;
+    let folder = tempfile::tempdir().expect("the machine has a folder for temporary files");
+    let file = folder.path().join("sessions.db");
+    let store = SqliteStore::open(&file.to_string_lossy()).await.expect("the folder is writable");
+    store.setup().await.expect("the file is new");
+    fifty_logins(Arc::new(store.clone())).await;
+    store.close().await;
 }
 
 #[tokio::test]
