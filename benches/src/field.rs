@@ -17,22 +17,14 @@ use crate::peers::saysion::Saysion;
 use crate::peers::tower_sessions::{Version11, Version14, Version15};
 use crate::raw;
 use crate::raw::sql::{CONNECTIONS, Sql, sqlite_options};
+use crate::results::{OURS, RAW, STORES};
 use crate::stand::{Stand, stand};
-
-/// The stores, as the command line names them. `…-synced` is the same with every write on the disk before it is acknowledged.
-pub const STORES: [&str; 9] =
-    ["memory", "file", "file-synced", "sqlite", "sqlite-synced", "postgres", "mariadb", "redis", "mongo"];
 
 /// The contestants of one store, the raw driver first and ours second.
 pub struct Field {
     pub stands: Vec<Box<dyn Stand>>,
     pub server: Option<Server>,
 }
-
-/// The name of the first contestant everywhere: all ratios are to it.
-pub const RAW: &str = "raw driver";
-/// The name of ours.
-pub const OURS: &str = "ours";
 
 /// Returns the URL of a server that `scripts/servers` has started.
 pub fn url(store: &str) -> Outcome<String> {

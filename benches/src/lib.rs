@@ -26,9 +26,7 @@ pub mod peers;
 pub mod process;
 #[cfg(feature = "peers")]
 pub mod raw;
-#[cfg(feature = "peers")]
 pub mod report;
-#[cfg(feature = "peers")]
 pub mod results;
 #[cfg(feature = "peers")]
 pub mod scale;

@@ -8,6 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::Outcome;
 
+/// The stores, as the command line names them. `…-synced` is the same with every write on the disk before it is acknowledged.
+pub const STORES: [&str; 9] =
+    ["memory", "file", "file-synced", "sqlite", "sqlite-synced", "postgres", "mariadb", "redis", "mongo"];
+
+/// The name of the first contestant everywhere: all ratios are to it.
+pub const RAW: &str = "raw driver";
+/// The name of ours.
+pub const OURS: &str = "ours";
+
 /// A call of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use session_benches::Outcome;
 use session_benches::body::Body;
-use session_benches::field::{Field, STORES, field};
+use session_benches::field::{Field, field};
 use session_benches::machine;
-use session_benches::results::{Call, Results, Row};
+use session_benches::results::{Call, Results, Row, STORES};
 use session_benches::stand::{Sample, Slice};
 
 /// How much is measured.

@@ -44,7 +44,10 @@ impl<P: DatabasePool + Send + Sync + 'static> Contestant for AxumSession<P> {
     type Session = Session;
 
     async fn create(&self, body: &Body) -> Outcome<Session> {
-        let session = Session { id: crate::ours::fresh_key()?.as_str()[..36].to_owned(), data: SessionData { data: body.texts.clone(), longterm: false } };
+        let session = Session {
+            id: crate::ours::fresh_key()?.as_str()[..36].to_owned(),
+            data: SessionData { data: body.texts.clone(), longterm: false },
+        };
         let text = serde_json::to_string(&session.data)?;
         self.database.store(&session.id, &text, ends(), &self.table).await?;
         Ok(session)

@@ -45,7 +45,9 @@ fn figures(results: &Results, is_wanted: impl Fn(&str) -> bool) -> String {
         let cells: Vec<&&Figure> = figures.iter().filter(|figure| figure.table == table).collect();
         let columns = each(cells.iter().map(|cell| &*cell.column));
         let _ = write!(text, "\n### {table}\n\n| |");
-        columns.iter().for_each(|column| drop(write!(text, " {column} |")));
+        for column in &columns {
+            let _ = write!(text, " {column} |");
+        }
         text += "\n|---|";
         text += &"--:|".repeat(columns.len());
         for row in each(cells.iter().map(|cell| &*cell.row)) {

@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use super::stores::{SIZE, TASKS, best_peer, find, of_raw};
-use crate::field::{OURS, STORES};
-use crate::results::{Call, Results};
+use crate::results::{Call, OURS, Results, STORES};
 
 const WIDTH: f64 = 860.0;
 const LEFT: f64 = 90.0;

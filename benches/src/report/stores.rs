@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use super::each;
-use crate::field::{OURS, RAW, STORES};
-use crate::results::{Call, Results, Row, median};
+use crate::results::{Call, OURS, RAW, Results, Row, STORES, median};
 
 /// The size and the number of tasks that the short tables show.
 pub const SIZE: usize = 2048;
@@ -42,6 +41,13 @@ pub fn of_raw(results: &Results, store: &str, who: &str, call: Call, size: usize
     find(results, store, who, call, size, tasks).map(|row| ratio(row, raw))
 }
 
+/// Returns the processor time of a call as a part of the raw driver's, server included: steadier than the clock on a busy machine.
+pub fn cpu_of_raw(results: &Results, store: &str, who: &str, call: Call, size: usize, tasks: usize) -> Option<f64> {
+    let raw = find(results, store, RAW, call, size, tasks)?;
+    let row = find(results, store, who, call, size, tasks)?;
+    Some((row.cpu + row.server_cpu) / (raw.cpu + raw.server_cpu).max(1e-9))
+}
+
 /// Returns those who are neither ours nor the driver.
 pub fn peers<'r>(results: &'r Results, store: &str) -> Vec<&'r str> {
     let rows = results.rows.iter().filter(|row| row.store == store && row.contestant != OURS);
@@ -62,7 +68,9 @@ pub fn best_peer(results: &Results, store: &str, call: Call, size: usize, tasks:
 /// The table for the front page: ours, and the best of the others.
 pub fn summary(results: &Results) -> String {
     let mut text = format!("| {} KiB, {TASKS} tasks |", SIZE / 1024);
-    Call::ALL.iter().for_each(|call| drop(write!(text, " {} |", call.name())));
+    for call in Call::ALL {
+        let _ = write!(text, " {} |", call.name());
+    }
     text += "\n|---|--:|--:|--:|--:|--:|\n";
     for store in STORES {
         if find(results, store, OURS, Call::Load, SIZE, TASKS).is_none() || store.ends_with("-synced") {
@@ -113,6 +121,7 @@ pub fn tables(results: &Results) -> String {
             }
         }
         text += "\n";
+        processor(&mut text, results, store, &contestants, &sizes, &tasks, &all);
         details(&mut text, results, store, &contestants, &sizes, &tasks);
     }
     text
@@ -122,6 +131,40 @@ fn cell(results: &Results, store: &str, who: &str, call: Call, size: usize, task
     let has_failed = find(results, store, who, call, size, tasks).is_some_and(|row| row.failures > 0);
     let mark = if has_failed { "†" } else { "" };
     of_raw(results, store, who, call, size, tasks).map_or("–".to_owned(), |(ratio, _)| format!("{ratio:.2}{mark}"))
+}
+
+/// Processor time as a part of the raw driver's.
+fn processor(
+    text: &mut String,
+    results: &Results,
+    store: &str,
+    contestants: &[&str],
+    sizes: &[usize],
+    tasks: &[usize],
+    all: &str,
+) {
+    let _ = write!(
+        text,
+        "\nProcessor time as a multiple of the raw driver's, server included, with {all} tasks:\n\n| call | bytes |"
+    );
+    for name in contestants.iter().skip(1) {
+        let _ = write!(text, " {name} |");
+    }
+    *text += "\n|---|--:|";
+    *text += &"---|".repeat(contestants.len() - 1);
+    for call in Call::ALL {
+        for &size in sizes {
+            let _ = write!(text, "\n| {} | {size} |", call.name());
+            for name in contestants.iter().skip(1) {
+                let cells = tasks.iter().map(|&tasks| {
+                    cpu_of_raw(results, store, name, call, size, tasks)
+                        .map_or("–".to_owned(), |times| format!("{times:.2}"))
+                });
+                let _ = write!(text, " {} |", cells.collect::<Vec<_>>().join(" · "));
+            }
+        }
+    }
+    text.push('\n');
 }
 
 /// The numbers themselves, for one size and number of tasks.

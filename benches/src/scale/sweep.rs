@@ -151,7 +151,8 @@ fn reader<F: Future<Output = bool>>(
                 place = place.wrapping_add(7919);
                 let start = Instant::now();
                 assert!(read(place).await, "the session is live");
-                latencies.saturating_record(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+                // It grows with what it is given.
+                let _ = latencies.record(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
             }
         });
         latencies

@@ -34,7 +34,7 @@ pub async fn measure(results: &mut Results, rounds: usize) -> Outcome<()> {
         for (stand, samples) in field.stands.iter().zip(&samples) {
             let mut all = Sample::empty();
             samples.iter().for_each(|sample| all.add(sample));
-            let name = if stand.name() == crate::field::RAW { "one sqlx connection" } else { stand.name() };
+            let name = if stand.name() == crate::results::RAW { "one sqlx connection" } else { stand.name() };
             results.add(&table, name, "updates/s", format!("{:.0}", rate(samples)));
             results.add(&table, name, "of one connection", format!("{:.1} ×", rate(samples) / one));
             let micros = |quantile| format!("{:.1} ms", all.latencies.value_at_quantile(quantile) as f64 / 1e6);
