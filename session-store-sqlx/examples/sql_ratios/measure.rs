@@ -47,12 +47,13 @@ fn record(size: usize) -> Result<Record, BoxError> {
     Ok(Record::new(Data::parse(data)?, now, now.saturating_add(HOUR)))
 }
 
-/// Prints a row for each call and number of tasks.
+/// Prints a row for each call and number of tasks; a figure comes from so many `calls`.
 pub(crate) async fn compare<A: Contestant, B: Contestant>(
     store: &A,
     driver: &B,
     size: usize,
     tasks: &[usize],
+    calls: usize,
 ) -> Result<(), BoxError> {
     println!("| {size} bytes | tasks | store, calls in a second | driver | ratio | processor time, ratio |");
     println!("|---|---|---|---|---|---|");
@@ -64,8 +65,8 @@ pub(crate) async fn compare<A: Contestant, B: Contestant>(
                 let start = (round as u64) << 32;
                 for turn in [round % 2, 1 - round % 2] {
                     figures[turn] = match turn {
-                        0 => run(store, call, start, size, tasks).await?,
-                        _ => run(driver, call, start, size, tasks).await?,
+                        0 => run(store, call, start, size, tasks, calls).await?,
+                        _ => run(driver, call, start, size, tasks, calls).await?,
                     };
                 }
             }
@@ -100,8 +101,10 @@ async fn run<C: Contestant>(
     start: u64,
     size: usize,
     tasks: usize,
+    calls: usize,
 ) -> Result<Figure, BoxError> {
-    let each = if tasks == 1 { 300 } else { 2048 / tasks };
+    // One after the other takes long enough with fewer.
+    let each = calls / tasks.max(8);
     let (clock, processor) = (Instant::now(), processor_seconds()?);
     let running: Vec<_> = (0..tasks as u64)
         .map(|task| {

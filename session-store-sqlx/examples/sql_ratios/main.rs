@@ -1,8 +1,8 @@
 //! What a call costs, as the ratio to the same statement on sqlx itself.
 //!
-//!     cargo run --release -p session-store-sqlx --all-features --example ratios -- sqlite
-//!     scripts/servers postgres -- cargo run --release -p session-store-sqlx --all-features --example ratios -- postgres
-//!     scripts/servers mariadb -- cargo run --release -p session-store-sqlx --all-features --example ratios -- mariadb
+//!     cargo run --release -p session-store-sqlx --all-features --example sql_ratios -- sqlite
+//!     scripts/servers postgres -- cargo run --release -p session-store-sqlx --all-features --example sql_ratios -- postgres
+//!     scripts/servers mariadb -- cargo run --release -p session-store-sqlx --all-features --example sql_ratios -- mariadb
 //!
 //! Store and driver take turns in one process, on tables of the same schema; a figure is the median of the rounds' ratios,
 //! and above 1 the store does more calls in a second. The driver's side is the least that does the same work: one
@@ -43,9 +43,10 @@ fn sizes() -> Result<Vec<usize>, BoxError> {
 }
 
 async fn sqlite() -> Result<(), BoxError> {
-    for (durability, synchronous) in
-        [(Durability::ProcessCrash, SqliteSynchronous::Normal), (Durability::PowerLoss, SqliteSynchronous::Full)]
-    {
+    for (durability, synchronous, calls) in [
+        (Durability::ProcessCrash, SqliteSynchronous::Normal, 4096),
+        (Durability::PowerLoss, SqliteSynchronous::Full, 256),
+    ] {
         println!("## sqlite, {durability:?}\n");
         for size in sizes()? {
             let folder = tempfile::tempdir()?;
@@ -64,7 +65,7 @@ async fn sqlite() -> Result<(), BoxError> {
                 .pragma("wal_autocheckpoint", "4000")
                 .disable_statement_logging();
             let driver = Driver::<sqlx::Sqlite>::connect(&raw, "sessions", 2, Writers::One).await?;
-            compare(&Store::new(store), &driver, size, &[1, 16, 32, 64]).await?;
+            compare(&Store::new(store), &driver, size, &[1, 16, 32, 64], calls).await?;
         }
     }
     Ok(())
@@ -86,7 +87,7 @@ async fn postgres(url: &str) -> Result<(), BoxError> {
             Writers::All,
         )
         .await?;
-        compare(&Store::new(ours), &driver, size, &TASKS).await?;
+        compare(&Store::new(ours), &driver, size, &TASKS, 2048).await?;
     }
     Ok(())
 }
@@ -107,7 +108,7 @@ async fn mariadb(url: &str) -> Result<(), BoxError> {
             Writers::All,
         )
         .await?;
-        compare(&Store::new(ours), &driver, size, &TASKS).await?;
+        compare(&Store::new(ours), &driver, size, &TASKS, 2048).await?;
     }
     Ok(())
 }
