@@ -14,7 +14,10 @@ pub fn describe(results: &mut Results) {
     let kilobytes: u64 =
         line_after("/proc/meminfo", "MemTotal").and_then(|text| text.split(' ').next()?.parse().ok()).unwrap_or(0);
     fact("memory", format!("{} GiB", kilobytes.div_ceil(1024 * 1024)));
-    fact("system", format!("Linux {}", said("uname", &["-r"])));
+    let release = said("uname", &["-r"]);
+    fact("system", format!("Linux {}", release.split('.').take(2).collect::<Vec<_>>().join(".")));
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    fact("load", format!("{} before the last part of the run", load.split(' ').next().unwrap_or_default()));
     fact("date", said("date", &["-u", "+%Y-%m-%d %H:%M UTC"]));
     fact("commit", said("git", &["rev-parse", "--short=12", "HEAD"]));
     fact("rust", said("rustc", &["--version"]));

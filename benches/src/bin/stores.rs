@@ -38,7 +38,6 @@ async fn main() -> Outcome<()> {
     for store in stores {
         let folder = tempfile::tempdir()?;
         let field = field(&store, folder.path()).await?;
-        results.rows.retain(|row| row.store != store);
         for &size in effort.sizes {
             measure(&store, &field, size, &effort, &mut results).await?;
             results.write(&file)?;
@@ -82,6 +81,7 @@ async fn measure(store: &str, field: &Field, size: usize, effort: &Effort, resul
                 }
             }
         }
+        results.rows.retain(|row| (&*row.store, row.size, row.tasks) != (store, size, tasks));
         for (stand, calls) in field.stands.iter().zip(samples) {
             for (call, samples) in calls {
                 results.rows.push(row(store, stand.name(), call, size, tasks, &samples));

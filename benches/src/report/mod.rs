@@ -12,7 +12,7 @@ use crate::results::{Figure, Results};
 pub fn markdown(results: &Results) -> String {
     let mut text = String::from(include_str!("head.md"));
     text += "\n## Made on and with\n\n| | |\n|---|---|\n";
-    for name in ["date", "commit", "processor", "memory", "system", "rust", "crates", "stores"] {
+    for name in ["date", "commit", "processor", "memory", "system", "load", "rust", "crates", "stores"] {
         if let Some(value) = results.facts.get(name) {
             let _ = writeln!(text, "| {name} | {value} |");
         }
