@@ -241,8 +241,14 @@ impl SessionStore for MongoStore {
             }
             // What has the new key may have expired (`ROTATE-08`); then it goes, and the rotation is tried again.
             let filter = document::expired_under(new, self.now());
-            if self.within(self.collection.delete_one(filter).hint(key_index())).await?.deleted_count == 0 {
-                return Err(Error::AlreadyExists);
+            if self.within(self.collection.delete_one(filter).hint(key_index())).await?.deleted_count > 0 {
+                continue;
+            }
+            // Others may have been there since: what is there now counts, and what is wrong with the old key first (`ROTATE-09`).
+            match self.load(new).await {
+                Ok(None) => {}
+                Err(error @ Error::Unavailable(_)) => return Err(error),
+                _ => return self.refuse_rotation(old, expected).await,
             }
         }
     }
