@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
-use session_core::SessionIndex;
+use session_core::SessionStore;
 use session_http::SessionConfig;
 use session_tower::SessionLayer;
 
@@ -19,7 +19,7 @@ const MOST_BODY_BYTES: usize = 16 * 1024;
 #[derive(Clone)]
 pub(crate) struct App {
     /// The store that the session layer uses too, for what is about other sessions than the one of the request.
-    pub(crate) store: Arc<dyn SessionIndex>,
+    pub(crate) store: Arc<dyn SessionStore>,
     /// What the page calls the store.
     pub(crate) store_title: Arc<str>,
 }

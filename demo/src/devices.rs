@@ -1,6 +1,7 @@
 //! The sessions of one user, as the page "your devices" shows them.
 
-use session_core::{Error, Listing, OwnerId, Page, Result, Scope, SessionIndex, SessionInfo, SessionKey, Timestamp};
+use session_core::{SessionInfo, SessionStore, Timestamp};
+use session_http::{Error, Session};
 
 use crate::policy;
 
@@ -19,32 +20,20 @@ pub(crate) struct Device {
 }
 
 /// Lists the live sessions of a user, the one of this request first, then those that were used last.
-pub(crate) async fn of(
-    store: &dyn SessionIndex,
-    owner: &OwnerId,
-    current: Option<&SessionKey>,
-    now: Timestamp,
-) -> Result<Vec<Device>> {
-    let mut devices = Vec::new();
-    let mut page = Page::first(100);
-    loop {
-        let Listing { sessions, next, .. } = store.list(Scope::Owner(owner), &page).await?;
-        for info in sessions {
-            let is_current = current == Some(&info.key);
-            let last_used_at = if is_current { now } else { last_use(&info, now) };
-            devices.push(Device { info, last_used_at, browser: None, is_current });
-        }
-        match next {
-            Some(next) => page = page.after(next),
-            None => break,
-        }
-    }
+pub(crate) async fn of(store: &dyn SessionStore, session: &Session, now: Timestamp) -> Result<Vec<Device>, Error> {
+    let current = session.key();
+    let device = |info: SessionInfo| {
+        let is_current = current.as_ref() == Some(&info.key);
+        let last_used_at = if is_current { now } else { last_use(&info, now) };
+        Device { info, last_used_at, browser: None, is_current }
+    };
+    let mut devices: Vec<Device> = session.sessions().await?.into_iter().map(device).collect();
     devices.sort_by_key(|device| (!device.is_current, std::cmp::Reverse(device.last_used_at)));
     devices.truncate(MOST);
     for device in &mut devices {
         // The listing has no data. A session that ended meanwhile or cannot be read has no browser, and can be ended.
         let loaded = match store.load(&device.info.key).await {
-            Err(Error::Corrupt(_)) => None,
+            Err(session_core::Error::Corrupt(_)) => None,
             loaded => loaded?,
         };
         device.browser = loaded.and_then(|(record, _)| record.data.get("browser").ok().flatten());

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_core::{Expiry, InvalidExpiry, SessionStore};
+use session_core::{Expiry, InvalidExpiry, SessionIndex};
 use session_http::{CookiePolicy, Secrets, SessionConfig};
 
 /// A session ends this long after its last use.
@@ -16,12 +16,14 @@ const TOUCH_THROTTLE: Duration = Duration::from_secs(5);
 
 /// Puts the configuration of the session layer together.
 pub(crate) fn config(
-    store: Arc<dyn SessionStore>,
+    store: Arc<dyn SessionIndex>,
     secrets: Secrets,
     cookie: CookiePolicy,
 ) -> Result<SessionConfig, InvalidExpiry> {
     let expiry = Expiry::idle_and_absolute(IDLE, ABSOLUTE)?;
-    let config = SessionConfig::new(store, secrets).with_cookie(cookie).with_expiry(expiry);
+    // As an index too, for the page's devices.
+    let config = SessionConfig::new(store.clone(), secrets).with_index(store);
+    let config = config.with_cookie(cookie).with_expiry(expiry);
     Ok(config.with_namespace("demo").with_touch_throttle(TOUCH_THROTTLE))
 }
 

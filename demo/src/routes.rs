@@ -102,9 +102,9 @@ pub(crate) async fn add_to_cart(session: Session, Fields(form): Fields<CartForm>
 }
 
 /// Ends all sessions of the user but this one.
-pub(crate) async fn end_others(State(app): State<App>, session: Session) -> Result<Redirect, Refusal> {
-    let user = session.owner().ok_or(Refusal::NotLoggedIn)?;
-    let ended = app.store.delete_owned(&user, session.key().as_ref()).await?;
+pub(crate) async fn end_others(session: Session) -> Result<Redirect, Refusal> {
+    session.owner().ok_or(Refusal::NotLoggedIn)?;
+    let ended = session.end_other_sessions().await?;
     tracing::info!("{ended} other sessions ended");
     Ok(to_the_start())
 }
@@ -115,31 +115,14 @@ pub(crate) struct EndForm {
 }
 
 /// Ends one session of the user. One that belongs to somebody else is as good as none.
-pub(crate) async fn end_device(
-    State(app): State<App>,
-    session: Session,
-    Fields(form): Fields<EndForm>,
-) -> Result<Redirect, Refusal> {
-    let user = session.owner().ok_or(Refusal::NotLoggedIn)?;
+pub(crate) async fn end_device(session: Session, Fields(form): Fields<EndForm>) -> Result<Redirect, Refusal> {
+    session.owner().ok_or(Refusal::NotLoggedIn)?;
     let key = forms::parse_key(form.key.as_deref())?;
-    if session.key().as_ref() == Some(&key) {
-        session.logout();
-        return Ok(to_the_start());
-    }
-    let owner = app.store.load(&key).await?.and_then(|(record, _)| record.owner);
-    if owner != Some(user) {
-        return Err(Refusal::NoSuchDevice);
-    }
-    app.store.delete(&key).await?;
-    tracing::info!(%key, "session ended from another device");
-    Ok(to_the_start())
+    if session.end_session(&key).await? { Ok(to_the_start()) } else { Err(Refusal::NoSuchDevice) }
 }
 
 async fn devices_of(app: &App, session: &Session) -> Result<Vec<Device>, Refusal> {
-    match session.owner() {
-        Some(user) => Ok(devices::of(&*app.store, &user, session.key().as_ref(), SystemClock.now()).await?),
-        None => Ok(Vec::new()),
-    }
+    Ok(devices::of(&*app.store, session, SystemClock.now()).await?)
 }
 
 fn device_as_json(device: &Device) -> Value {
