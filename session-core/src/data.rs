@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::entries::Entries;
+
 /// What the application remembers: one JSON object, kept as the text that was written.
 ///
 /// Loading builds no tree. [`get`](Data::get) reads the one value that is asked for; [`with_changes`](Data::with_changes)
@@ -64,7 +66,7 @@ impl Data {
     /// Takes a text that is one JSON object, and keeps it as it is.
     pub fn parse(text: impl Into<Arc<str>>) -> Result<Self, InvalidData> {
         let text = text.into();
-        visit_entries(&text, |_, _| ())?;
+        check(&text)?;
         Ok(Self(text))
     }
 
@@ -80,14 +82,12 @@ impl Data {
 
     /// Says whether the object has no keys.
     pub fn is_empty(&self) -> bool {
-        let mut empty = true;
-        self.for_each(|_, _| empty = false);
-        empty
+        self.entries().next().is_none()
     }
 
     /// Reads one value, or `None` if the key is absent. A value of another type is an error, never a default.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, UnreadableValue> {
-        let value = self.raw(key).map(|raw| serde_json::from_str(raw.get())).transpose();
+        let value = self.find(key).map(serde_json::from_str).transpose();
         value.map_err(|error| UnreadableValue {
             wanted: std::any::type_name::<T>(),
             line: error.line(),
@@ -97,23 +97,18 @@ impl Data {
 
     /// Returns the text of one value, or `None` if the key is absent.
     pub fn raw(&self, key: &str) -> Option<&RawValue> {
-        let mut found = None;
-        self.for_each(|name, value| {
-            if is_named(name, key) {
-                found = Some(value);
-            }
-        });
-        found
+        // What is between two commas of JSON is JSON; serde_json has no reason to refuse it.
+        serde_json::from_str(self.find(key)?).ok()
     }
 
     /// Returns the keys in the order of the text, each once. A key that is not valid Unicode is left out.
     pub fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = Vec::new();
-        self.for_each(|name, _| {
+        for (name, _) in self.entries() {
             if let Some(name) = unescape(name).filter(|name| !keys.iter().any(|key| key == name)) {
                 keys.push(name.into_owned());
             }
-        });
+        }
         keys
     }
 
@@ -128,72 +123,71 @@ impl Data {
         let mut text = String::with_capacity(self.0.len() + 64);
         text.push('{');
         let mut written = vec![false; changes.len()];
-        self.for_each(|name, value| match changes.iter().rposition(|(key, _)| is_named(name, key)) {
-            None => push_entry(&mut text, name.get(), value),
-            Some(change) if !written[change] => {
-                written[change] = true;
-                if let Some(value) = changes[change].1 {
-                    push_entry(&mut text, name.get(), value);
+        for (name, value) in self.entries() {
+            match changes.iter().rposition(|(key, _)| is_named(name, key)) {
+                None => push_entry(&mut text, name, value),
+                Some(change) if !written[change] => {
+                    written[change] = true;
+                    if let Some(value) = changes[change].1 {
+                        push_entry(&mut text, name, value.get());
+                    }
                 }
+                // The key was in the text twice and has been written already.
+                Some(_) => {}
             }
-            // The key was in the text twice and has been written already.
-            Some(_) => {}
-        });
+        }
         for (index, (key, value)) in changes.iter().enumerate() {
             let said_again = changes[index + 1..].iter().any(|(later, _)| later == key);
             if let (Some(value), false, false) = (value, written[index], said_again) {
-                push_entry(&mut text, &escape(key), value);
+                push_entry(&mut text, &escape(key), value.get());
             }
         }
         text.push('}');
         Self(text.into())
     }
 
-    /// Calls `entry` with the text of every key and value.
-    fn for_each<'a>(&'a self, entry: impl FnMut(&'a RawValue, &'a RawValue)) {
-        let outcome = visit_entries(&self.0, entry);
-        debug_assert!(outcome.is_ok(), "the constructors let only objects in");
+    fn find(&self, key: &str) -> Option<&str> {
+        self.entries().filter(|(name, _)| is_named(name, key)).last().map(|(_, value)| value)
+    }
+
+    fn entries(&self) -> Entries<'_> {
+        Entries::of(&self.0)
     }
 }
 
-/// Walks over the top level of an object without building anything; the whole text is checked on the way.
-fn visit_entries<'a, F>(text: &'a str, entry: F) -> serde_json::Result<()>
-where
-    F: FnMut(&'a RawValue, &'a RawValue),
-{
-    struct Entries<F>(F);
+/// Checks that a text is one JSON object, all of it, without building anything.
+fn check(text: &str) -> serde_json::Result<()> {
+    struct Object;
 
-    impl<'de, F: FnMut(&'de RawValue, &'de RawValue)> Visitor<'de> for Entries<F> {
+    impl<'de> Visitor<'de> for Object {
         type Value = ();
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a JSON object")
         }
 
-        fn visit_map<M: MapAccess<'de>>(mut self, mut map: M) -> Result<(), M::Error> {
-            while let Some((name, value)) = map.next_entry()? {
-                (self.0)(name, value);
-            }
+        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+            // As text: names and values that Rust cannot hold are accepted.
+            while map.next_entry::<&RawValue, &RawValue>()?.is_some() {}
             Ok(())
         }
     }
 
     let mut json = serde_json::Deserializer::from_str(text);
-    json.deserialize_map(Entries(entry))?;
+    json.deserialize_map(Object)?;
     json.end()
 }
 
-fn is_named(name: &RawValue, key: &str) -> bool {
+fn is_named(name: &str, key: &str) -> bool {
     unescape(name).is_some_and(|name| name == key)
 }
 
 /// Returns the key that the text of a key, with its quotes, stands for; `None` if it is not valid Unicode.
-fn unescape(name: &RawValue) -> Option<Cow<'_, str>> {
-    let text = name.get();
-    if text.contains('\\') {
-        serde_json::from_str(text).ok().map(Cow::Owned)
+fn unescape(name: &str) -> Option<Cow<'_, str>> {
+    if name.contains('\\') {
+        serde_json::from_str(name).ok().map(Cow::Owned)
     } else {
-        text.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed)
+        name.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed)
     }
 }
 
@@ -202,13 +196,13 @@ fn escape(key: &str) -> String {
     serde_json::to_string(key).unwrap_or_default()
 }
 
-fn push_entry(text: &mut String, name: &str, value: &RawValue) {
+fn push_entry(text: &mut String, name: &str, value: &str) {
     if text.len() > 1 {
         text.push(',');
     }
     text.push_str(name);
     text.push(':');
-    text.push_str(value.get());
+    text.push_str(value);
 }
 
 impl Default for Data {

@@ -3,6 +3,7 @@
 mod clock;
 pub mod contract;
 mod data;
+mod entries;
 mod error;
 mod expiry;
 mod forward;
