@@ -3,41 +3,10 @@
 
 mod support;
 
-use std::cell::Cell;
-
 use session_core::{Scope, SessionIndex};
 use session_http::{Error, Session};
+use support::drops::{drops, start_log};
 use support::{App, HOUR, MINUTE, owner, set_cookie};
-use tracing::field::{Field, Visit};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
-
-thread_local! {
-    /// How many changes were dropped on this thread, which is one test's.
-    static DROPS: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Counts the events of dropped changes.
-struct Drops;
-
-impl<S: tracing::Subscriber> Layer<S> for Drops {
-    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        event.record(&mut Drops);
-    }
-}
-
-impl Visit for Drops {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        if field.name() == "message" && format!("{value:?}").contains("its changes are dropped") {
-            DROPS.set(DROPS.get() + 1);
-        }
-    }
-}
-
-/// For the whole process, since a subscriber of one thread misses events of others.
-fn count_drops() {
-    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Drops));
-    DROPS.set(0);
-}
 
 /// All ways to run two sequences of steps side by side, each in its own order.
 fn interleavings(one: &str, two: &str) -> Vec<String> {
@@ -77,7 +46,7 @@ async fn save(session: &Session) -> bool {
 
 #[tokio::test]
 async fn a_login_that_saves_and_a_slow_request_that_saves_in_every_order() {
-    count_drops();
+    start_log();
     let orders = interleavings("lsc", "LSC");
     assert_eq!(orders.len(), 20);
     for order in orders {
@@ -86,7 +55,7 @@ async fn a_login_that_saves_and_a_slow_request_that_saves_in_every_order() {
             let mut browser = app.browser().await;
             let (slow, login) = (app.visit(&browser), app.visit(&browser));
             let mut dropped = 0;
-            DROPS.set(0);
+            let before = drops();
             app.clock.advance(MINUTE);
             for step in order.chars() {
                 match step {
@@ -120,7 +89,7 @@ async fn a_login_that_saves_and_a_slow_request_that_saves_in_every_order() {
                 assert_eq!(is_kept, order.find(step) < rotation, "{order} {name}");
                 dropped += usize::from(name == "late" && !is_kept);
             }
-            assert_eq!(DROPS.get(), dropped, "{order}: what is dropped shows as an event");
+            assert_eq!(drops() - before, dropped, "{order}: what is dropped shows as an event");
             assert_eq!(app.store.inner.count(Scope::All).await.expect("it counts"), 1, "{order}");
         }
     }
@@ -128,7 +97,7 @@ async fn a_login_that_saves_and_a_slow_request_that_saves_in_every_order() {
 
 #[tokio::test]
 async fn a_logout_and_a_slow_request_that_saves_in_every_order() {
-    count_drops();
+    start_log();
     for order in interleavings("lsc", "LC") {
         for write in WRITES {
             let app = App::new();
@@ -200,7 +169,7 @@ async fn two_logins_of_different_users_in_every_order_mix_nothing() {
 
 #[tokio::test]
 async fn a6_a_request_that_is_slower_than_its_session_revives_nothing() {
-    count_drops();
+    start_log();
     for write in WRITES {
         for is_saved in [true, false] {
             let app = App::new();
@@ -209,13 +178,13 @@ async fn a6_a_request_that_is_slower_than_its_session_revives_nothing() {
             let session = slow.open().await;
             write(&session, "late");
             app.clock.advance(HOUR);
-            DROPS.set(0);
+            let before = drops();
             if is_saved {
                 assert!(!save(&session).await);
                 write(&session, "later");
             }
             assert!(set_cookie(&slow.finish().await).is_none());
-            assert_eq!(DROPS.get(), 1 + usize::from(is_saved));
+            assert_eq!(drops() - before, 1 + usize::from(is_saved));
             assert_eq!(app.store.inner.count(Scope::All).await.expect("it counts"), 0);
             // It only touches: there is nothing to drop.
             app.request(&mut browser, async |session| assert!(session.is_new() && session.is_empty())).await;
