@@ -41,6 +41,20 @@ impl FromStr for SameSite {
     }
 }
 
+/// When the cookie is `Secure`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SecurePolicy {
+    /// Never: it is sent over plain HTTP.
+    #[default]
+    Never,
+    /// Always. Under the rules of [Express](crate::express) a request that did not come over HTTPS then gets no cookie, though its
+    /// session is stored.
+    Always,
+    /// If the request came over HTTPS; under the rules of Express, the one that begins the session.
+    Auto,
+}
+
 /// Which cookies a browser drops last when it has too many. Only Chromium looks at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

@@ -12,11 +12,11 @@ use session_core::{
 
 use crate::arrival::Client;
 use crate::departed::Departed;
-use crate::express::{self, Express, Proxy, Taken};
+use crate::express::{self, Express, Taken};
 use crate::presented::find;
 use crate::{
-    CookieFormat, CookiePolicy, Error, FailurePolicy, InvalidCookie, Presented, Secrets, SessionLimit, SignedId, Timer,
-    Transport, events,
+    CookieFormat, CookiePolicy, Error, FailurePolicy, InvalidCookie, Presented, Proxy, Secrets, SessionLimit, SignedId,
+    Timer, Transport, events,
 };
 
 /// Makes the id of a session.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use http::{Request, Response, header};
 use session_core::{Scope, SessionIndex, SessionStore};
-use session_http::express::{Express, ExpressCookie, Proxy, SecurePolicy};
-use session_http::{Error, SecureConnection, Session, SessionConfig, SessionSlot};
+use session_http::express::{Express, ExpressCookie};
+use session_http::{Error, Proxy, SecureConnection, SecurePolicy, Session, SessionConfig, SessionSlot};
 use support::{App, owner};
 
 const MINUTE: Duration = Duration::from_secs(60);

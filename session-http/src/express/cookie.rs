@@ -6,22 +6,9 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use session_core::Timestamp;
 
-use crate::{InvalidCookie, Priority, SameSite};
+use crate::{InvalidCookie, Priority, SameSite, SecurePolicy};
 
 use super::attributes::{is_domain, is_path, is_true};
-
-/// When the cookie is `Secure`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SecurePolicy {
-    /// Never: it is sent over plain HTTP.
-    #[default]
-    Never,
-    /// Always: a request that did not come over HTTPS gets no cookie, though its session is stored.
-    Always,
-    /// If the request that begins the session came over HTTPS.
-    Auto,
-}
 
 /// What the cookie's `SameSite` says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -10,8 +10,8 @@ mod own;
 mod reserved;
 mod signed;
 
-pub use cookie::{ExpressCookie, SameSitePolicy, SecurePolicy};
-pub use options::{Express, Proxy, Unset};
+pub use cookie::{ExpressCookie, SameSitePolicy};
+pub use options::{Express, Unset};
 pub use signed::{sign, unsign};
 
 pub(crate) use ledger::{Action, Ledger, Occasion};

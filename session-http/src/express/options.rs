@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use session_core::Timestamp;
 
-use crate::{InvalidCookie, InvalidSecrets, Secrets};
+use crate::{InvalidCookie, InvalidSecrets, Proxy, Secrets};
 
 use super::ExpressCookie;
 use super::attributes::is_name;
@@ -54,17 +54,6 @@ pub enum Unset {
     Destroy,
 }
 
-/// Whether `X-Forwarded-Proto` is believed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Proxy {
-    /// No: a request came over HTTPS if its extensions have a [`SecureConnection`](crate::SecureConnection).
-    #[default]
-    Ignored,
-    /// Yes, its first item: only behind a proxy that always sets it.
-    Trusted,
-}
-
 impl Express {
     /// Takes the secrets, the one that signs first. Refuses an empty list and an empty secret; any other length is accepted, as
     /// Express does. Secrets of less than 32 random bytes can be guessed.
@@ -102,7 +91,7 @@ impl Express {
     /// Sets what makes the cookie's options for each request, of all but its body (`cookie` as a function).
     ///
     /// They are not checked: with an attribute for which Express throws, the cookie is not set. As in express-session 1.19, `Auto` is
-    /// not resolved in them: such a [`Secure`](super::SecurePolicy) is sent over HTTPS only, with such a
+    /// not resolved in them: such a [`Secure`](crate::SecurePolicy) is sent over HTTPS only, with such a
     /// [`SameSite`](super::SameSitePolicy) the cookie is not set.
     pub fn with_cookie_of(mut self, cookie: impl Fn(&Parts) -> ExpressCookie + Send + Sync + 'static) -> Self {
         self.cookie = CookieOption::Of(Arc::new(cookie));
@@ -174,20 +163,6 @@ impl Express {
 
     pub(crate) fn is_secure(&self, headers: &http::HeaderMap, extensions: &http::Extensions) -> bool {
         self.proxy.sees_https(headers, extensions)
-    }
-}
-
-impl Proxy {
-    /// Says whether a request came over HTTPS.
-    pub(crate) fn sees_https(self, headers: &http::HeaderMap, extensions: &http::Extensions) -> bool {
-        if extensions.get::<crate::SecureConnection>().is_some() {
-            return true;
-        }
-        let forwarded = headers.get("x-forwarded-proto").filter(|_| self == Self::Trusted);
-        let first = forwarded.and_then(|value| value.as_bytes().split(|&byte| byte == b',').next());
-        // Node reads the bytes as Latin-1, in which JavaScript trims one space that is not ASCII.
-        let first = first.map(|proto| proto.iter().copied().map(char::from).collect::<String>());
-        first.is_some_and(|proto| proto.trim_matches([' ', '\t', '\u{a0}']).eq_ignore_ascii_case("https"))
     }
 }
 

@@ -18,7 +18,7 @@ impl Session {
     ///
     /// ```
     /// # fn example(session: &session_http::Session) {
-    /// use session_http::express::SecurePolicy;
+    /// use session_http::SecurePolicy;
     ///
     /// if let Some(cookie) = session.express_cookie() {
     ///     session.set_express_cookie(cookie.with_secure(SecurePolicy::Always));

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use session_core::Timestamp;
-use session_http::express::{Express, ExpressCookie, Proxy, SameSitePolicy, SecurePolicy, Unset};
-use session_http::{InvalidCookie, Priority, SameSite};
+use session_http::express::{Express, ExpressCookie, SameSitePolicy, Unset};
+use session_http::{InvalidCookie, Priority, Proxy, SameSite, SecurePolicy};
 
 /// When all requests are made, in milliseconds.
 pub(crate) const NOW: i64 = 1_767_323_045_678;
