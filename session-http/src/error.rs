@@ -25,10 +25,10 @@ pub enum Error {
     /// The session could not be loaded, so nothing is written to it; see [`LoadFailure::Anonymous`](crate::LoadFailure::Anonymous).
     #[error("the session could not be loaded and is read-only")]
     ReadOnly,
-    /// The user did not prove who he is recently enough, or at all; see [`require_fresh`](crate::Session::require_fresh).
+    /// The user did not prove who they are recently enough, or at all; see [`require_fresh`](crate::Session::require_fresh).
     #[error("the login is not recent enough")]
     NotFresh,
-    /// The user has as many sessions as he may have; see [`SessionLimit::reject_new`](crate::SessionLimit::reject_new).
+    /// The user has as many sessions as they may have; see [`SessionLimit::reject_new`](crate::SessionLimit::reject_new).
     #[error("the user has too many sessions")]
     TooManySessions,
     /// The store was not given as an [index](crate::SessionConfig::with_index).

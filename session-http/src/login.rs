@@ -1,4 +1,4 @@
-//! When a user logged in, and when he last proved who he is.
+//! When a user logged in, and when they last proved who they are.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::{Error, Session};
 pub(crate) struct Login {
     /// When the session became this user's. It stays, and is what a limit of sessions goes by.
     pub(crate) at: Timestamp,
-    /// When he last proved who he is.
+    /// When they last proved who they are.
     pub(crate) authenticated_at: Timestamp,
 }
 
 impl Session {
-    /// Returns when the user last proved who he is, by [`login`](Session::login) or [`reauthenticate`](Session::reauthenticate), also if
+    /// Returns when the user last proved who they are, by [`login`](Session::login) or [`reauthenticate`](Session::reauthenticate), also if
     /// that was in this request; `None` for anonymous sessions, and for those whose login did not note it.
     pub fn authenticated_at(&self) -> Option<Timestamp> {
         let found = {
@@ -31,10 +31,10 @@ impl Session {
         Some(Login::of(&found)?.authenticated_at)
     }
 
-    /// Demands that the user proved who he is within this time, before he may do what somebody at an unlocked screen must not: change
+    /// Demands that the user proved who they are within this time, before they may do what somebody at an unlocked screen must not: change
     /// the password, pay, end other sessions.
     ///
-    /// [`Error::NotFresh`] says that he did not, or that nobody is logged in; it becomes a 403. Ask for the password, and then
+    /// [`Error::NotFresh`] says that they did not, or that nobody is logged in; it becomes a 403. Ask for the password, and then
     /// call [`reauthenticate`](Session::reauthenticate).
     ///
     /// ```
@@ -49,7 +49,7 @@ impl Session {
         if is_fresh { Ok(()) } else { Err(Error::NotFresh) }
     }
 
-    /// Notes that the user has just proved again who he is, and gives the session a new id (S11). An anonymous session only
+    /// Notes that the user has just proved again who they are, and gives the session a new id (S11). An anonymous session only
     /// gets the new id.
     pub fn reauthenticate(&self) {
         let now = self.0.config.now();

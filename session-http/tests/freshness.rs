@@ -1,4 +1,4 @@
-//! How recently the user proved who he is (S11).
+//! How recently the user proved who they are (S11).
 
 mod support;
 

@@ -133,7 +133,7 @@ async fn the_oldest_login_ends_and_the_age_of_the_visitors_session_does_not_coun
     assert_eq!(alive, [false, false, true, true], "a new proof does not make a login a later one");
     assert_eq!(app.value(&visitor, "cart").await, Some("tea".into()));
     assert_eq!(live(&app, "ada").await, 3);
-    assert_eq!(login(&app, "bob").await.1, 200, "another user has his own");
+    assert_eq!(login(&app, "bob").await.1, 200, "another user has their own");
 }
 
 #[tokio::test]

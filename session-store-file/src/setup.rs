@@ -94,7 +94,7 @@ fn ensure_folder(path: &Path) -> Result<()> {
     close_to_others(path, &metadata).map_err(from_io)
 }
 
-/// Refuses a folder in which everybody may put things, so that nobody puts a folder of his own in our folder's place.
+/// Refuses a folder in which everybody may put things, so that nobody puts a folder of their own in our folder's place.
 #[cfg(unix)]
 fn refuse_open_root(root: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;

@@ -98,7 +98,7 @@ async fn pages_show_every_session_once_across_all_shards() {
         expected.sort();
         assert_eq!(shown, expected, "{limit} at a time");
     }
-    // "ad" and "adb" are the neighbours of an owner in the order that his sessions are found by.
+    // "ad" and "adb" are the neighbours of an owner in the order that their sessions are found by.
     assert_eq!(store.count(Scope::Owner(&owner("ad"))).await.expect("memory answers"), 0);
     assert_eq!(store.count(Scope::Owner(&owner("bob"))).await.expect("memory answers"), 250);
 }

@@ -17,7 +17,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
     }
 }
 
-/// The session of a user who proved who he is within this number of seconds: an extractor for what somebody at an unlocked screen must
+/// The session of a user who proved who they are within this number of seconds: an extractor for what somebody at an unlocked screen must
 /// not do.
 ///
 /// Without such a login the handler does not run, and the response is a 403; `Result<Fresh<300>, Rejection>` lets it ask for

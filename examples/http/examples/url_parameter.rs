@@ -2,7 +2,7 @@
 //!
 //! **Do not do this** where there is any other way. A URL is kept in the browser's history, in bookmarks, and in the logs of every
 //! server and proxy on the way; it is sent to other sites as `Referer`, shown on screens, and pasted into mails and chats. Whoever gets one
-//! has the session. Somebody can also send a link with an id of his own, and read later what the other one did under it. That is
+//! has the session. Somebody can also send a link with an id of their own, and read later what the other one did under it. That is
 //! why no browser session belongs there and why this library has no such transport, only the place for one: for devices that keep no
 //! cookies and send no headers.
 //!
