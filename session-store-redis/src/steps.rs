@@ -17,8 +17,9 @@ use crate::script::{CONFIRM, Call, DECIDE, FORGET, Outcome, RELEASE, RESERVE, TA
 use crate::store::{Want, millis};
 use crate::text;
 
-/// How often a call meets a rotation of the same key before it is given up. One meets none.
-const MOST_MEETINGS: usize = 16;
+/// How often a call meets a rotation of the same key before it is given up. Most meet none, and under a crowd of rotations each try
+/// meets one with a chance that is far from one.
+const MOST_MEETINGS: usize = 64;
 
 /// What became of a pending record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
