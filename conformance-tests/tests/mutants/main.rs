@@ -1,6 +1,7 @@
 //! The suite is tested here: a store that keeps every rule passes, and every fault is caught by the case of its rule.
 //!
-//! `expected.txt` says which cases each fault fails, exactly; a fault that fails everything would prove nothing.
+//! `expected.txt` says which cases each fault fails, exactly; a fault that fails everything would prove nothing. `RACE-03?` stands where
+//! tasks that call as they please meet the fault by luck: a rotation behind a later touch, in one run of three not at all.
 //! After a change of the suite, `UPDATE_EXPECTED=1 cargo test -p conformance-tests --test mutants` writes it anew, to be read.
 
 mod fault;
@@ -87,8 +88,10 @@ fn is_caught(fault: Fault, rule: &str, failed: &[&str]) -> Result<(), Failed> {
     let expected = include_str!("expected.txt");
     let line = expected.lines().find_map(|line| line.strip_prefix(&format!("{fault:?}: ")));
     let line = line.ok_or("expected.txt has no line for this fault")?;
-    let (wanted, seen): (BTreeSet<&str>, BTreeSet<&str>) =
-        (line.split(' ').collect(), failed.iter().copied().collect());
+    let (lucky, wanted): (Vec<&str>, Vec<&str>) = line.split(' ').partition(|rule| rule.ends_with('?'));
+    let (wanted, mut seen): (BTreeSet<&str>, BTreeSet<&str>) =
+        (wanted.into_iter().collect(), failed.iter().copied().collect());
+    seen.retain(|rule| wanted.contains(rule) || !lucky.iter().any(|lucky| lucky.trim_end_matches('?') == *rule));
     if wanted == seen { Ok(()) } else { Err(format!("the cases that failed are {seen:?}, and not {wanted:?}").into()) }
 }
 
