@@ -156,8 +156,10 @@ impl Way {
         }
         let Ok(mut server) = TcpStream::connect(&self.target).await else { return };
         let is_silent = tokio::select! {
-            () = self.pass_on(&mut client, &mut server) => false,
+            // The line first: an answer to what was said just before it changed comes through no more.
+            biased;
             change = line.changed() => change.is_ok() && *line.borrow_and_update() == Line::Silent,
+            () = self.pass_on(&mut client, &mut server) => false,
         };
         if is_silent {
             // The connection stays open and says nothing.
