@@ -114,12 +114,20 @@ impl Data {
 
     /// Returns the object with some keys set (`Some`) or removed (`None`); a key that is named twice, as said last.
     ///
-    /// A key that is set keeps its place or comes last; all other keys and values are copied byte for byte.
+    /// A key that is set keeps its place or comes last; all other keys and values are copied byte for byte. If
+    /// nothing differs, all of the text is as it was.
     #[must_use]
     pub fn with_changes(&self, changes: &[(&str, Option<&RawValue>)]) -> Self {
+        self.changed_by(changes).unwrap_or_else(|| self.clone())
+    }
+
+    /// Returns the object with these changes, as [`with_changes`](Data::with_changes) does, or `None` if they change
+    /// nothing: every value that is set has this text already, and no key that is removed is there.
+    pub fn changed_by(&self, changes: &[(&str, Option<&RawValue>)]) -> Option<Self> {
         if changes.is_empty() {
-            return self.clone();
+            return None;
         }
+        let mut is_changed = false;
         let mut text = String::with_capacity(self.0.len() + 64);
         text.push('{');
         let mut written = vec![false; changes.len()];
@@ -128,22 +136,25 @@ impl Data {
                 None => push_entry(&mut text, name, value),
                 Some(change) if !written[change] => {
                     written[change] = true;
-                    if let Some(value) = changes[change].1 {
-                        push_entry(&mut text, name, value.get());
+                    let new = changes[change].1.map(RawValue::get);
+                    is_changed |= new != Some(value);
+                    if let Some(new) = new {
+                        push_entry(&mut text, name, new);
                     }
                 }
                 // The key was in the text twice and has been written already.
-                Some(_) => {}
+                Some(_) => is_changed = true,
             }
         }
         for (index, (key, value)) in changes.iter().enumerate() {
             let said_again = changes[index + 1..].iter().any(|(later, _)| later == key);
             if let (Some(value), false, false) = (value, written[index], said_again) {
+                is_changed = true;
                 push_entry(&mut text, &escape(key), value.get());
             }
         }
         text.push('}');
-        Self(text.into())
+        is_changed.then(|| Self(text.into()))
     }
 
     fn find(&self, key: &str) -> Option<&str> {
@@ -287,6 +298,24 @@ mod tests {
         assert_eq!(changed.get::<u8>(odd).ok().flatten(), Some(1));
         assert_eq!(changed.keys(), [odd]);
         assert!(changed.with_changes(&[(odd, None)]).is_empty());
+    }
+
+    #[test]
+    fn what_changes_nothing_is_told_from_what_does() {
+        let twice = data(r#"{"a": 1,"a":2,"b":1.0}"#);
+        for (changes, outcome) in [
+            (vec![], None),
+            (vec![("b", Some(raw("1.0"))), ("c", None)], None),
+            (vec![("c", Some(raw("3"))), ("c", None)], None),
+            (vec![("b", Some(raw("1")))], Some(r#"{"a":1,"a":2,"b":1}"#)),
+            (vec![("b", None)], Some(r#"{"a":1,"a":2}"#)),
+            (vec![("c", Some(raw("3")))], Some(r#"{"a":1,"a":2,"b":1.0,"c":3}"#)),
+            (vec![("a", Some(raw("2")))], Some(r#"{"a":2,"b":1.0}"#)),
+        ] {
+            let changed = twice.changed_by(&changes);
+            assert_eq!(changed.as_ref().map(Data::as_str), outcome, "{changes:?}");
+            assert_eq!(twice.with_changes(&changes), changed.unwrap_or_else(|| twice.clone()));
+        }
     }
 
     #[test]

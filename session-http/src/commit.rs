@@ -217,13 +217,16 @@ impl Shared {
             plan.begin_anew()?;
             return self.create(plan, now).await;
         }
-        let is_changed = plan.draft.is_changed();
+        let changed = plan.draft.changed();
+        let is_changed = changed.is_some();
         let mut record = stored.record.clone();
         record.owner = owner.or(record.owner.as_ref()).cloned();
         record.expires_at = plan.expires_at(&self.config.expiry, now, record.deadline);
-        // To Express, the order of the names is a change too.
-        if is_changed || plan.express.is_some() {
+        if plan.express.is_some() {
+            // To Express, the order of the names is a change too.
             record.data = plan.draft.current();
+        } else if let Some(data) = changed {
+            record.data = data;
         }
         if plan.express.is_none() && is_changed && record.owner.is_none() && plan.draft.is_empty() {
             // A delete has no revision and would take a concurrent change with it; a write that has expired already has one.

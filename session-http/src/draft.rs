@@ -93,12 +93,17 @@ impl Draft {
         self.find(MAX_AGE).read(MAX_AGE).ok().flatten().map(Duration::from_millis)
     }
 
-    /// Says whether writing would change anything: a value set to the text that it had is not a change.
-    pub(crate) fn is_changed(&self) -> bool {
-        let differs = |(name, value): &(Arc<str>, Option<Arc<RawValue>>)| {
-            text(self.base.raw(name)) != text(value.as_deref()) && !(self.cleared && value.is_none())
-        };
-        if self.cleared { !self.base.is_empty() || !self.is_empty() } else { self.edits.iter().any(differs) }
+    /// Returns the data that is to be stored, or `None` if writing it would change nothing: a value set to the text that it had is
+    /// not a change.
+    pub(crate) fn changed(&self) -> Option<Data> {
+        if !self.cleared && self.removed.is_empty() {
+            return self.base.changed_by(&self.edits());
+        }
+        let differs =
+            |(name, value): &(Arc<str>, Option<Arc<RawValue>>)| text(self.base.raw(name)) != text(value.as_deref());
+        let is_changed =
+            if self.cleared { !self.base.is_empty() || !self.is_empty() } else { self.edits.iter().any(differs) };
+        is_changed.then(|| self.to_data())
     }
 
     /// Returns the data as it is now: that which is stored if nothing was written.
@@ -124,12 +129,24 @@ impl Draft {
     pub(crate) fn to_data(&self) -> Data {
         let removed: Vec<_> = self.removed.iter().map(|name| (&**name, None)).collect();
         let base = if self.cleared { Data::empty() } else { self.base.with_changes(&removed) };
-        let edits: Vec<_> = self.edits.iter().map(|(name, value)| (&**name, value.as_deref())).collect();
-        base.with_changes(&edits)
+        base.with_changes(&self.edits())
+    }
+
+    fn edits(&self) -> Vec<(&str, Option<&RawValue>)> {
+        self.edits.iter().map(|(name, value)| (&**name, value.as_deref())).collect()
     }
 }
 
 impl Found {
+    /// Says whether a value is still that which was found before. Mostly nothing at all has changed, and nothing is looked for.
+    pub(crate) fn is_still(&self, before: &Self, name: &str) -> bool {
+        match (self, before) {
+            (Self::Edited(value), Self::Edited(before)) if Arc::ptr_eq(value, before) => true,
+            (Self::Stored(data), Self::Stored(before)) if std::ptr::eq(data.as_str(), before.as_str()) => true,
+            _ => text(self.raw(name)) == text(before.raw(name)),
+        }
+    }
+
     pub(crate) fn raw(&self, name: &str) -> Option<&RawValue> {
         match self {
             Self::Nothing => None,
@@ -197,22 +214,22 @@ mod tests {
         let mut draft = draft(r#"{"a": 1}"#);
         put(&mut draft, "a", Some(1));
         put(&mut draft, "absent", None);
-        assert!(!draft.is_changed());
+        assert!(draft.changed().is_none());
         put(&mut draft, "a", Some(2));
-        assert!(draft.is_changed());
+        assert!(draft.changed().is_some());
         put(&mut draft, "a", Some(1));
-        assert!(!draft.is_changed());
+        assert!(draft.changed().is_none());
     }
 
     #[test]
     fn a_cleared_draft_is_empty_until_something_is_set() {
         let mut draft = draft(r#"{"a":1}"#);
         draft.clear();
-        assert!(draft.is_empty() && draft.is_changed() && draft.find("a").raw("a").is_none());
+        assert!(draft.is_empty() && draft.changed().is_some() && draft.find("a").raw("a").is_none());
         put(&mut draft, "b", Some(1));
         assert_eq!(draft.to_data().as_str(), r#"{"b":1}"#);
         let mut nothing = Draft::default();
         nothing.clear();
-        assert!(!nothing.is_changed());
+        assert!(nothing.changed().is_none());
     }
 }

@@ -261,7 +261,7 @@ impl Session {
             let before = self.0.state().draft.find(name);
             let outcome = compute(before.raw(name))?;
             let mut state = self.0.state();
-            if text(state.draft.find(name).raw(name)) == text(before.raw(name)) {
+            if state.draft.find(name).is_still(&before, name) {
                 keep(&mut state, &outcome);
                 return Ok(outcome);
             }
