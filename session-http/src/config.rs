@@ -246,7 +246,8 @@ impl SessionConfig {
     /// Sets what makes the ids (`genid`); 192 random bits from the operating system otherwise.
     ///
     /// Whoever can guess an id has the session: anything with less than 128 random bits is a hole. An id that is in use already
-    /// is asked for again, up to a hundred times. When it fails, so does the request, with a 503.
+    /// is asked for again, up to a hundred times. When it fails, or gives an id that the [format](Self::with_cookie_format) cannot
+    /// read back ([`SignedId`] only knows those of 32 characters, [`SessionId::parse`]), so does the request, with a 503.
     #[must_use]
     pub fn with_new_id(mut self, new_id: impl Fn() -> Result<SessionId, BoxError> + Send + Sync + 'static) -> Self {
         self.new_id = Some(Arc::new(new_id));
@@ -256,8 +257,20 @@ impl SessionConfig {
     pub(crate) fn new_id(&self) -> Result<SessionId, Error> {
         match &self.new_id {
             None => Ok(SessionId::generate()?),
-            Some(new_id) => new_id().map_err(Error::NewId),
+            Some(new_id) => {
+                let id = new_id().map_err(Error::NewId)?;
+                if self.comes_back(&id) {
+                    Ok(id)
+                } else {
+                    Err(Error::NewId("the format does not know such ids".into()))
+                }
+            }
         }
+    }
+
+    /// Says whether the format reads the id that it writes; Express escapes whatever there is.
+    fn comes_back(&self, id: &SessionId) -> bool {
+        self.express.is_some() || self.format.read(self.write_id(id).as_bytes(), &self.secrets).as_ref() == Some(id)
     }
 
     pub(crate) fn index(&self) -> Result<&dyn SessionIndex, Error> {

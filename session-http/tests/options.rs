@@ -110,3 +110,16 @@ async fn ids_of_the_applications_own_are_used_and_a_failure_is_an_error() {
     visit.open().await.set("n", &1).expect("a number is JSON");
     assert_eq!(visit.finish().await.status(), 503);
 }
+
+#[tokio::test]
+async fn an_id_that_would_not_come_back_is_refused_before_anything_is_stored() {
+    for id in ["7", "id; Domain=example.org; 32 bytes.", "é-is-a-letter-and-no-url-has-it-"] {
+        let app = App::with(|config| config.with_new_id(move || Ok(SessionId::foreign(id)?)));
+        let visit = app.visit(&Browser::default());
+        visit.open().await.set("n", &1).expect("a number is JSON");
+        let response = visit.finish().await;
+        assert_eq!(response.status(), 503, "{id}");
+        assert!(set_cookie(&response).is_none(), "{id}");
+        assert!(app.store.calls().is_empty(), "{id}");
+    }
+}
