@@ -98,7 +98,7 @@ impl RedisStore {
     ) -> Result<Found> {
         let set = after.map_or(0, |key| match scope {
             Scope::Owner(_) => part_of(key.as_str()),
-            _ => set_of(key.as_str()),
+            _ => set_of(part_of(key.as_str()), key.as_str()),
         });
         let call = self.about_parts(&LIST, first, last, self.options.now()).arg(owner_of(scope));
         // A limit is at most a thousand.

@@ -1,5 +1,7 @@
 //! The names of what is stored: the prefix, and the keys of a part.
 
+#[cfg(feature = "cluster")]
+use session_core::Revision;
 use session_core::SessionKey;
 
 use crate::part::{TAGS, part_of, set_of};
@@ -36,22 +38,10 @@ impl Prefix {
     }
 
     /// Returns the names that belong to a session.
-    pub(crate) fn place_of<'a>(&self, key: &'a SessionKey) -> Place<'a> {
+    pub(crate) fn place_of(&self, key: &SessionKey) -> Place {
         let name = key.as_str();
         let part = part_of(name);
-        Place {
-            part,
-            name,
-            record: self.named(part, &["key:", name]),
-            all: self.named(part, &["all:", &set_of(name).to_string()]),
-            owners: self.named(part, &["owner:"]),
-        }
-    }
-
-    /// Returns the name of a session's record alone.
-    pub(crate) fn record(&self, key: &SessionKey) -> (u16, String) {
-        let part = part_of(key.as_str());
-        (part, self.named(part, &["key:", key.as_str()]))
+        Place { part, record: self.named(part, &["key:", name]), set: set_of(part, name) }
     }
 
     /// Returns what the names of a part's records begin with.
@@ -67,8 +57,8 @@ impl Prefix {
 
     /// Returns the name of the note about a rotation, by the revision that it writes.
     #[cfg(feature = "cluster")]
-    pub(crate) fn note(&self, part: u16, revision: &str) -> String {
-        self.named(part, &["moved:", revision])
+    pub(crate) fn note(&self, part: u16, revision: Revision) -> String {
+        self.named(part, &["moved:", &format!("{:016x}", revision.number())])
     }
 
     /// Makes a name of a part. By hand: each call makes some.
@@ -88,18 +78,14 @@ impl Prefix {
     }
 }
 
-/// Where a session is: all names are of one part, and so in one slot of a cluster.
+/// Where a session is. The scripts find the other names of its part by that of the record.
 #[derive(Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Place {
     pub(crate) part: u16,
-    /// The session key, as the index has it.
-    pub(crate) name: &'a str,
     /// The record.
     pub(crate) record: String,
-    /// The set of the index that the session is filed in.
-    pub(crate) all: String,
-    /// What the names of the owners' sets begin with.
-    pub(crate) owners: String,
+    /// The number of the set of the index that the session is filed in.
+    pub(crate) set: u16,
 }
 
 #[cfg(test)]
@@ -117,13 +103,9 @@ mod tests {
     }
 
     #[test]
-    fn the_names_of_a_session_share_a_tag() {
+    fn the_name_of_a_record_has_its_tag_and_its_key() {
         let key: SessionKey = "52b8f5c32b39277c1ed497cdeb6e17554467107b2e42db20ff1c38e13782f485".parse().expect("hex");
-        let prefix = Prefix::sessions();
-        let place = prefix.place_of(&key);
-        let base = place.record.strip_suffix(&format!("key:{key}")).expect("the record's name ends in its key");
-        assert!(base.starts_with("sessions:{") && base.ends_with("}:"), "{base}");
-        assert!(place.all.starts_with(&format!("{base}all:")) && place.owners == format!("{base}owner:"));
-        assert_eq!(prefix.record(&key), (place.part, place.record));
+        let place = Prefix::sessions().place_of(&key);
+        assert_eq!(place.record, format!("sessions:{{{}}}:key:{key}", TAGS[usize::from(place.part)]));
     }
 }

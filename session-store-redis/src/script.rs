@@ -1,11 +1,22 @@
 //! The scripts that run in Redis, and what they answer.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use redis::Cmd;
 use session_core::{Error, Result};
 
 use crate::part::{SETS, TAGS};
+
+/// How much later than its score in the index a record may expire. A write that moves the expiry by less mostly leaves the
+/// index alone.
+pub(crate) const QUANTUM: Duration = Duration::from_secs(10);
+
+/// How much longer Redis keeps a record than it lives: as much may the clocks of two machines differ.
+pub(crate) const GRACE: Duration = Duration::from_secs(60);
+
+/// How much longer than its records a set of the index is kept at most.
+const SLACK: Duration = Duration::from_secs(600);
 
 /// A script, with the digest that Redis knows it by after the first call.
 #[derive(Debug)]
@@ -16,21 +27,30 @@ pub(crate) struct Script {
 
 impl Script {
     fn new(pieces: &[&str]) -> Self {
-        let text = pieces.concat();
+        let [quantum, grace, slack] = [QUANTUM, GRACE, SLACK].map(|duration| duration.as_millis());
+        let text = format!("local QUANTUM, GRACE, SLACK = {quantum}, {grace}, {slack}\n{}", pieces.concat());
         let digest = redis::Script::new(&text).get_hash().to_owned();
         Self { text, digest }
     }
 
     /// Begins a call by digest.
     pub(crate) fn call(&'static self, keys: &[&str]) -> Call {
-        let mut command = Cmd::with_capacity(3 + keys.len() + MOST_ARGUMENTS, 512);
+        self.call_with_room(keys, 0)
+    }
+
+    /// The same with room for a value of so many bytes.
+    pub(crate) fn call_with_room(&'static self, keys: &[&str], bytes: usize) -> Call {
+        let mut command = Cmd::with_capacity(3 + keys.len() + MOST_ARGUMENTS, ROOM + bytes);
         command.arg("EVALSHA").arg(&self.digest).arg(keys.len()).arg(keys);
         Call { script: self, command }
     }
 }
 
 /// How many arguments a script has at most.
-const MOST_ARGUMENTS: usize = 11;
+const MOST_ARGUMENTS: usize = 8;
+
+/// The bytes of a call mostly, but for a value.
+const ROOM: usize = 320;
 
 /// A call of a script: one command.
 #[derive(Debug)]
@@ -74,9 +94,9 @@ macro_rules! script {
     };
 }
 
-script!(CREATE, "lua/head.lua", "lua/create.lua");
+script!(CREATE, "lua/head.lua", "lua/over.lua", "lua/create.lua");
 script!(UPDATE, "lua/plain.lua", "lua/head.lua", "lua/update.lua");
-script!(TOUCH, "lua/head.lua", "lua/touch.lua");
+script!(TOUCH, "lua/later.lua", "lua/head.lua", "lua/touch.lua");
 script!(ROTATE, "lua/head.lua", "lua/rotate.lua");
 script!(DELETE, "lua/head.lua", "lua/delete.lua");
 
@@ -98,18 +118,18 @@ pub(crate) use steps::{CONFIRM, DECIDE, FORGET, MARK, RELEASE, RESERVE, TAKE};
 
 /// The scripts about several parts know the tags.
 macro_rules! script_of_parts {
-    ($name:ident, $file:literal) => {
+    ($name:ident, $($file:literal),+) => {
         pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
             let tags = TAGS.map(|tag| tag.to_string()).join(",");
             let tags = format!("local TAGS, SETS = {{{tags}}}, {SETS}\n");
-            Script::new(&[&tags, include_str!("lua/head.lua"), include_str!("lua/parts.lua"), include_str!($file)])
+            Script::new(&[&tags, include_str!("lua/head.lua"), include_str!("lua/parts.lua"), $(include_str!($file)),+])
         });
     };
 }
 
 script_of_parts!(LIST, "lua/list.lua");
 script_of_parts!(COUNT, "lua/count.lua");
-script_of_parts!(SWEEP, "lua/sweep.lua");
+script_of_parts!(SWEEP, "lua/over.lua", "lua/sweep.lua");
 script_of_parts!(DELETE_OWNED, "lua/delete_owned.lua");
 script_of_parts!(CLEAR, "lua/clear.lua");
 

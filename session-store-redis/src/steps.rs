@@ -38,7 +38,7 @@ struct Reserved {
 
 impl RedisStore {
     /// Runs a script about one session, and again after a rotation that it met.
-    pub(crate) async fn settled(&self, place: &Place<'_>, call: &Call, twice: Twice, want: Want) -> Result<Outcome> {
+    pub(crate) async fn settled(&self, place: &Place, call: &Call, twice: Twice, want: Want) -> Result<Outcome> {
         for _ in 0..MOST_MEETINGS {
             let outcome = Outcome::of(self.link.write(place.part, call, twice, self.manner).await?)?;
             if outcome != Outcome::Pending {
@@ -52,7 +52,7 @@ impl RedisStore {
     }
 
     /// Rotates within a part, in one step unless another rotation is met.
-    pub(crate) async fn rotate_in_part(&self, old: &Place<'_>, new: &Place<'_>, call: &Call) -> Result<Outcome> {
+    pub(crate) async fn rotate_in_part(&self, old: &Place, new: &Place, call: &Call) -> Result<Outcome> {
         for _ in 0..MOST_MEETINGS {
             let outcome = self.settled(old, call, Twice::Same, Want::Record).await?;
             if outcome != Outcome::NewPending {
@@ -66,9 +66,9 @@ impl RedisStore {
     /// Rotates between two parts.
     pub(crate) async fn rotate_in_steps(
         &self,
-        old: &Place<'_>,
+        old: &Place,
         expected: Revision,
-        new: &Place<'_>,
+        new: &Place,
         record: &Record,
     ) -> Result<Revision> {
         for _ in 0..MOST_MEETINGS {
@@ -114,7 +114,7 @@ impl RedisStore {
     }
 
     /// Finds out what a pending record is, and for a writer makes an end of it.
-    async fn settle(&self, place: &Place<'_>, want: Want) -> Result<Settled> {
+    async fn settle(&self, place: &Place, want: Want) -> Result<Settled> {
         let Some(stored) = self.link.get(place.part, &place.record, self.manner).await? else {
             return Ok(Settled::Over);
         };
@@ -135,12 +135,7 @@ impl RedisStore {
     }
 
     /// Reads a pending record: it is live if its rotation has had its moment.
-    pub(crate) async fn load_pending(
-        &self,
-        part: u16,
-        name: &str,
-        mut stored: Vec<u8>,
-    ) -> Result<Option<(Record, Revision)>> {
+    pub(crate) async fn load_pending(&self, place: &Place, mut stored: Vec<u8>) -> Result<Option<(Record, Revision)>> {
         for _ in 0..MOST_MEETINGS {
             let Some((old_part, head, data)) = text::pending(&stored)? else {
                 return text::read(&stored, self.options.now());
@@ -149,7 +144,7 @@ impl RedisStore {
                 Some("undone") => return Ok(None),
                 Some(note) => return text::read(&text::confirmed(&stored, data, kept(note)?), self.options.now()),
                 // As above.
-                None => match self.link.get(part, name, self.manner).await? {
+                None => match self.link.get(place.part, &place.record, self.manner).await? {
                     Some(again) if again != stored => stored = again,
                     _ => return Ok(None),
                 },
@@ -159,34 +154,32 @@ impl RedisStore {
     }
 
     async fn note(&self, part: u16, revision: Revision, lease: &str) -> Result<Option<String>> {
-        let call = DECIDE.call(&[&self.prefix.note(part, &text::revision_text(revision))]).arg(lease);
+        let call = DECIDE.call(&[&self.prefix.note(part, revision)]).arg(lease);
         let note: String = self.link.write(part, &call, Twice::Same, self.manner).await?;
         Ok(Some(note).filter(|note| !note.is_empty()))
     }
 
-    async fn reserve(&self, old: &Place<'_>, new: &Place<'_>, record: &Record, fresh: Revision) -> Result<Reserved> {
-        let revision = text::revision_text(fresh);
+    async fn reserve(&self, old: &Place, new: &Place, record: &Record, fresh: Revision) -> Result<Reserved> {
         let owner = text::owner_text(record.owner.as_ref());
-        let call = RESERVE.call(&[&new.record, &new.all, &self.prefix.ending(new.part, owner)]);
-        let call = call.arg(&new.owners).arg(new.name).number(self.options.now().unix_millis()).number(self.lease());
-        let call = call.arg(&revision).arg(owner).arg(text::write_pending(record, &revision, old.part));
+        let keys = [&*new.record, &self.prefix.ending(new.part, owner)];
+        let call = Self::writing(&RESERVE, &keys, record, self.options.now()).number(self.lease()).number(new.set);
+        let call = call.arg(text::write_pending(record, fresh, old.part));
         let (outcome, ending): (i64, i64) = self.link.write(new.part, &call, Twice::Same, self.manner).await?;
         Ok(Reserved { outcome: Outcome::of(outcome)?, is_ending: ending != 0 })
     }
 
     async fn take(
         &self,
-        old: &Place<'_>,
+        old: &Place,
         expected: Revision,
         record: &Record,
         fresh: Revision,
         is_ending: bool,
     ) -> Result<(Outcome, String)> {
-        let note = self.prefix.note(old.part, &text::revision_text(fresh));
-        let call = TAKE.call(&[&old.record, &old.all, &note]).arg(&old.owners).arg(old.name);
+        let note = self.prefix.note(old.part, fresh);
+        let call = TAKE.call(&[&old.record, &note]).number(self.options.now().unix_millis());
         // The note outlives the record that is pending.
-        let call =
-            call.number(self.options.now().unix_millis()).arg(text::revision_text(expected)).number(self.lease() * 2);
+        let call = call.arg(text::revision_text(expected)).number(self.lease() * 2).number(old.set);
         let call = call.arg(if is_ending { text::owner_text(record.owner.as_ref()) } else { "" });
         let (outcome, note): (i64, String) = self.link.write(old.part, &call, Twice::Same, self.manner).await?;
         Ok((Outcome::of(outcome)?, note))
@@ -194,7 +187,7 @@ impl RedisStore {
 
     async fn confirm(
         &self,
-        new: &Place<'_>,
+        new: &Place,
         owner: Option<&OwnerId>,
         note: &str,
         revision: Revision,
@@ -204,28 +197,27 @@ impl RedisStore {
         // Only a session that was the owner's before can be one that is being ended.
         let owner = text::owner_text(owner);
         let is_watched = !owner.is_empty() && note.get(text::TIMES..) == Some(owner);
-        let call = CONFIRM.call(&[&new.record, &new.all, &self.prefix.ending(new.part, owner)]);
-        let call = call.arg(&new.owners).arg(new.name).arg(text::revision_text(revision));
-        let call = call.number(Self::time_to_live(expires_at, now)).arg(kept(note)?);
-        let call = call.number(i64::from(is_watched)).number(now.unix_millis());
+        let call = CONFIRM.call(&[&new.record, &self.prefix.ending(new.part, owner)]).number(now.unix_millis());
+        let call = call.arg(text::revision_text(revision)).number(Self::time_to_live(expires_at, now));
+        let call = call.number(new.set).arg(kept(note)?).number(i64::from(is_watched));
         Outcome::of(self.link.write(new.part, &call, Twice::Same, self.manner).await?)
     }
 
     async fn forget(&self, part: u16, revision: Revision) -> Result<()> {
-        let call = FORGET.call(&[&self.prefix.note(part, &text::revision_text(revision))]);
+        let call = FORGET.call(&[&self.prefix.note(part, revision)]);
         // Nothing depends on it, so no replica is waited for.
         self.link.read::<i64>(part, &call, self.manner).await.map(drop)
     }
 
-    async fn release(&self, new: &Place<'_>, revision: Revision) -> Result<()> {
-        let call = Self::about(&RELEASE, new).arg(text::revision_text(revision));
+    async fn release(&self, new: &Place, revision: Revision) -> Result<()> {
+        let call = RELEASE.call(&[&new.record]).arg(text::revision_text(revision)).number(new.set);
         self.link.write::<i64>(new.part, &call, Twice::Same, self.manner).await.map(drop)
     }
 
     /// Says what a rotation has to say about the old key before it speaks of the new one.
-    async fn check(&self, old: &Place<'_>, expected: Revision) -> Result<()> {
+    async fn check(&self, old: &Place, expected: Revision) -> Result<()> {
         let found = match self.link.get(old.part, &old.record, self.manner).await? {
-            Some(stored) => self.load_pending(old.part, &old.record, stored).await?.map(|(_, revision)| revision),
+            Some(stored) => self.load_pending(old, stored).await?.map(|(_, revision)| revision),
             None => None,
         };
         match found {

@@ -6,17 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::aio::ConnectionManager;
-use session_core::{Clock, OwnerId, Record, Result, Revision, SessionKey, SessionStore, StoreOptions, Timestamp};
+use session_core::{Clock, Record, Result, Revision, SessionKey, SessionStore, StoreOptions, Timestamp};
 
 use crate::keys::{InvalidPrefix, Place, Prefix};
 use crate::link::{Link, Manner, Twice};
 use crate::part::PARTS;
-use crate::script::{CREATE, Call, DELETE, Outcome, ROTATE, SWEEP, Script, TOUCH, UPDATE};
+use crate::script::{CREATE, Call, DELETE, GRACE, Outcome, QUANTUM, ROTATE, SWEEP, Script, TOUCH, UPDATE};
 use crate::server::Server;
 use crate::text;
-
-/// How much longer Redis keeps a record than it lives: as much may the clocks of two machines differ.
-const GRACE: Duration = Duration::from_secs(60);
 
 /// Keeps sessions in Redis or Valkey. A clone is a second handle of the same store.
 ///
@@ -111,14 +108,14 @@ impl RedisStore {
         self
     }
 
-    /// Returns how long from now Redis shall keep what expires at `expires_at`, in milliseconds.
+    /// Returns how long from now Redis shall keep what expires at `expires_at`, or later by less than a quantum, in milliseconds.
     pub(crate) fn time_to_live(expires_at: Timestamp, now: Timestamp) -> i64 {
-        millis(expires_at.saturating_since(now).saturating_add(GRACE))
+        millis(expires_at.saturating_since(now).saturating_add(GRACE + QUANTUM))
     }
 
-    /// Begins the call of a script about one session.
-    pub(crate) fn about(script: &'static Script, place: &Place<'_>) -> Call {
-        script.call(&[&place.record, &place.all]).arg(&place.owners).arg(place.name)
+    /// Begins the call of a script that writes a record, with the store's time.
+    pub(crate) fn writing(script: &'static Script, keys: &[&str], record: &Record, now: Timestamp) -> Call {
+        script.call_with_room(keys, record.data.as_str().len()).number(now.unix_millis())
     }
 
     /// Begins the call of a script about a range of parts.
@@ -135,13 +132,13 @@ impl RedisStore {
 
     /// Runs a script about one session.
     #[cfg(feature = "cluster")]
-    async fn outcome(&self, place: &Place<'_>, call: &Call, twice: Twice, want: Want) -> Result<Outcome> {
+    async fn outcome(&self, place: &Place, call: &Call, twice: Twice, want: Want) -> Result<Outcome> {
         self.settled(place, call, twice, want).await
     }
 
     /// Runs a script about one session.
     #[cfg(not(feature = "cluster"))]
-    async fn outcome(&self, place: &Place<'_>, call: &Call, twice: Twice, _: Want) -> Result<Outcome> {
+    async fn outcome(&self, place: &Place, call: &Call, twice: Twice, _: Want) -> Result<Outcome> {
         Outcome::of(self.link.write(place.part, call, twice, self.manner).await?)
     }
 }
@@ -151,17 +148,17 @@ impl SessionStore for RedisStore {
     async fn create(&self, key: &SessionKey, record: &Record) -> Result<Revision> {
         self.options.check_size(record)?;
         let (place, now, fresh) = (self.prefix.place_of(key), self.options.now(), Revision::fresh());
-        let written = Written::new(record, fresh, now);
-        let call = Self::about(&CREATE, &place).number(now.unix_millis()).number(millis(GRACE));
-        let call = written.add_to(call).arg(self.prefix.records(place.part));
+        let call = Self::writing(&CREATE, &[&place.record], record, now);
+        let call = call.number(Self::time_to_live(record.expires_at, now)).number(place.set);
+        let call = call.arg(text::write(record, fresh));
         self.outcome(&place, &call, Twice::Same, Want::Key).await?.done().map(|()| fresh)
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<(Record, Revision)>> {
-        let (part, name) = self.prefix.record(key);
-        match self.link.get(part, &name, self.manner).await? {
+        let place = self.prefix.place_of(key);
+        match self.link.get(place.part, &place.record, self.manner).await? {
             #[cfg(feature = "cluster")]
-            Some(stored) if text::pending(&stored)?.is_some() => self.load_pending(part, &name, stored).await,
+            Some(stored) if text::pending(&stored)?.is_some() => self.load_pending(&place, stored).await,
             Some(stored) => text::read(&stored, self.options.now()),
             None => Ok(None),
         }
@@ -170,15 +167,16 @@ impl SessionStore for RedisStore {
     async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> Result<Revision> {
         self.options.check_size(record)?;
         let (place, now, fresh) = (self.prefix.place_of(key), self.options.now(), Revision::fresh());
-        let call = Self::about(&UPDATE, &place).number(now.unix_millis()).arg(text::revision_text(expected));
-        let call = Written::new(record, fresh, now).add_to(call);
+        let call = Self::writing(&UPDATE, &[&place.record], record, now).arg(text::revision_text(expected));
+        let call = call.number(Self::time_to_live(record.expires_at, now)).number(place.set);
+        let call = call.arg(text::write(record, fresh));
         self.outcome(&place, &call, Twice::Same, Want::Record).await?.done().map(|()| fresh)
     }
 
     async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> Result<()> {
         let (place, now) = (self.prefix.place_of(key), self.options.now());
-        let call = Self::about(&TOUCH, &place).number(now.unix_millis()).arg(text::time_text(expires_at));
-        let call = call.number(Self::time_to_live(expires_at, now));
+        let call = TOUCH.call(&[&place.record]).number(now.unix_millis()).arg(text::time_text(expires_at));
+        let call = call.number(Self::time_to_live(expires_at, now)).number(place.set);
         self.outcome(&place, &call, Twice::Same, Want::Record).await?.done()
     }
 
@@ -196,10 +194,9 @@ impl SessionStore for RedisStore {
             return self.rotate_in_steps(&old, expected, &new, record).await;
         }
         let (now, fresh) = (self.options.now(), Revision::fresh());
-        let call = ROTATE.call(&[&old.record, &old.all, &new.record, &new.all]);
-        let call = call.arg(&old.owners).arg(old.name).arg(&new.owners).arg(new.name);
-        let call = call.number(now.unix_millis()).arg(text::revision_text(expected));
-        let call = Written::new(record, fresh, now).add_to(call);
+        let call = Self::writing(&ROTATE, &[&old.record, &new.record], record, now).arg(text::revision_text(expected));
+        let call = call.number(Self::time_to_live(record.expires_at, now)).number(old.set).number(new.set);
+        let call = call.arg(text::write(record, fresh));
         #[cfg(feature = "cluster")]
         let outcome = self.rotate_in_part(&old, &new, &call).await?;
         #[cfg(not(feature = "cluster"))]
@@ -209,7 +206,7 @@ impl SessionStore for RedisStore {
 
     async fn delete(&self, key: &SessionKey) -> Result<bool> {
         let place = self.prefix.place_of(key);
-        let call = Self::about(&DELETE, &place).number(self.options.now().unix_millis());
+        let call = DELETE.call(&[&place.record]).number(self.options.now().unix_millis()).number(place.set);
         Ok(self.outcome(&place, &call, Twice::Differs, Want::Record).await? == Outcome::Done)
     }
 
@@ -235,30 +232,6 @@ pub(crate) enum Want {
     Record,
     /// The key for itself.
     Key,
-}
-
-/// What a script needs to know of a record that it writes.
-pub(crate) struct Written<'a> {
-    expires_at: Timestamp,
-    ttl: i64,
-    revision: String,
-    owner: Option<&'a OwnerId>,
-    value: Vec<u8>,
-}
-
-impl<'a> Written<'a> {
-    fn new(record: &'a Record, fresh: Revision, now: Timestamp) -> Self {
-        let revision = text::revision_text(fresh);
-        let value = text::write(record, &text::time_text(record.expires_at), &revision);
-        let ttl = RedisStore::time_to_live(record.expires_at, now);
-        Self { expires_at: record.expires_at, ttl, revision, owner: record.owner.as_ref(), value }
-    }
-
-    /// Adds expiry, time to live, revision, owner and value.
-    fn add_to(self, call: Call) -> Call {
-        let call = call.number(self.expires_at.unix_millis()).number(self.ttl).arg(self.revision);
-        call.arg(text::owner_text(self.owner)).arg(self.value)
-    }
 }
 
 pub(crate) fn millis(duration: Duration) -> i64 {

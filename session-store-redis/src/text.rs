@@ -28,37 +28,55 @@ const PENDING: u8 = b'0';
 #[cfg(feature = "cluster")]
 pub(crate) const TIMES: usize = 31;
 
-const NO_DEADLINE: &str = "---------------";
+const NO_DEADLINE: [u8; 15] = [b'-'; 15];
 
-/// Writes a record that expires at `expires_at`, whatever the record itself says.
-pub(crate) fn write(record: &Record, expires_at: &str, revision: &str) -> Vec<u8> {
-    let (times, data) = (times(record.created_at, record.deadline), record.data.as_str());
-    let mut text = String::with_capacity(FIXED + 260 + data.len());
-    for piece in [FORMAT, expires_at, " ", revision, " ", &times] {
-        text.push_str(piece);
+/// Writes a record, as it stands at this revision.
+pub(crate) fn write(record: &Record, revision: Revision) -> Vec<u8> {
+    write_as(FORMAT.as_bytes(), record, revision, b"")
+}
+
+/// Writes a record behind a format, with something between the line and the data.
+fn write_as(format: &[u8], record: &Record, revision: Revision, between: &[u8]) -> Vec<u8> {
+    let (owner, data) = (owner_text(record.owner.as_ref()), record.data.as_str());
+    let mut text = Vec::with_capacity(FIXED + 2 + owner.len() + between.len() + data.len());
+    text.extend_from_slice(format);
+    text.extend_from_slice(&time_text(record.expires_at));
+    text.push(b' ');
+    text.extend_from_slice(&revision_text(revision));
+    text.push(b' ');
+    text.extend_from_slice(&time_text(record.created_at));
+    text.push(b' ');
+    text.extend_from_slice(&record.deadline.map_or(NO_DEADLINE, time_text));
+    if !owner.is_empty() {
+        text.push(b' ');
+        text.extend_from_slice(owner.as_bytes());
     }
-    if let Some(owner) = &record.owner {
-        text.push(' ');
-        text.push_str(owner.as_str());
-    }
-    text.push('\n');
-    text.push_str(data);
-    text.into_bytes()
+    text.push(b'\n');
+    text.extend_from_slice(between);
+    text.extend_from_slice(data.as_bytes());
+    text
 }
 
 /// Writes a revision.
-pub(crate) fn revision_text(revision: Revision) -> String {
-    format!("{:016x}", revision.number())
+pub(crate) fn revision_text(revision: Revision) -> [u8; 16] {
+    digits::<16, 16>(revision.number())
 }
 
 /// Writes a time in the 15 digits that the end of the year 9999 has.
-pub(crate) fn time_text(time: Timestamp) -> String {
-    format!("{:015}", time.unix_millis())
+pub(crate) fn time_text(time: Timestamp) -> [u8; 15] {
+    // A time is never before 1970.
+    digits::<10, 15>(time.unix_millis().unsigned_abs())
 }
 
-fn times(created_at: Timestamp, deadline: Option<Timestamp>) -> String {
-    let deadline = deadline.map_or_else(|| NO_DEADLINE.to_owned(), time_text);
-    format!("{} {deadline}", time_text(created_at))
+/// Writes the last digits of a number. By hand: each call writes some.
+fn digits<const BASE: u64, const COUNT: usize>(mut number: u64) -> [u8; COUNT] {
+    let mut digits = [b'0'; COUNT];
+    for digit in digits.iter_mut().rev() {
+        // A remainder is below the base, which is 16 at most.
+        *digit = b"0123456789abcdef"[(number % BASE) as usize];
+        number /= BASE;
+    }
+    digits
 }
 
 /// The line before the data.
@@ -84,7 +102,7 @@ impl<'a> Head<'a> {
         let field = |from, to| fixed.get(from..to).filter(|_| fixed.as_bytes().get(to).is_none_or(|&b| b == b' '));
         let time = |from| parse_time(field(from, from + 15).ok_or_else(unknown)?);
         let revision = field(18, 34).and_then(|digits| u64::from_str_radix(digits, 16).ok()).ok_or_else(unknown)?;
-        let deadline = if field(51, 66) == Some(NO_DEADLINE) { None } else { Some(time(51)?) };
+        let deadline = if field(51, 66).map(str::as_bytes) == Some(&NO_DEADLINE) { None } else { Some(time(51)?) };
         let owner = match line.get(FIXED..).unwrap_or_default() {
             "" => None,
             rest => {
@@ -124,12 +142,8 @@ pub(crate) fn owner_text(owner: Option<&OwnerId>) -> &str {
 
 /// Writes a record that a rotation has reserved a key for: another digit in front, and a line more, for the old part.
 #[cfg(feature = "cluster")]
-pub(crate) fn write_pending(record: &Record, revision: &str, old_part: u16) -> Vec<u8> {
-    let mut text = write(record, &time_text(record.expires_at), revision);
-    text[0] = PENDING;
-    let end = text.len() - record.data.as_str().len();
-    text.splice(end..end, format!("{old_part}\n").into_bytes());
-    text
+pub(crate) fn write_pending(record: &Record, revision: Revision, old_part: u16) -> Vec<u8> {
+    write_as(&[PENDING, b' '], record, revision, format!("{old_part}\n").as_bytes())
 }
 
 /// Reads a record that is pending: the old part, the line and where the data begins. `None` for any other record.
@@ -193,7 +207,7 @@ mod tests {
     fn what_is_written_reads_back() {
         for record in records() {
             let revision = Revision::fresh();
-            let text = write(&record, &time_text(record.expires_at), &revision_text(revision));
+            let text = write(&record, revision);
             assert_eq!(read(&text, at(0)).ok().flatten(), Some((record, revision)));
             assert!(text.iter().position(|&byte| byte == b'\n').is_some_and(|end| end < LONGEST));
         }
@@ -232,13 +246,17 @@ mod tests {
     #[test]
     fn the_places_are_those_that_the_scripts_use() {
         let record = &records()[1];
-        let text = write(record, &time_text(record.expires_at), &revision_text(Revision::from_number(7)));
+        let revision = Revision::from_number(7);
+        let text = write(record, revision);
         let text = std::str::from_utf8(&text).expect("text");
         // Lua counts from 1 and includes the end.
         let lua = |from: usize, to: usize| &text[from - 1..to];
-        assert_eq!(lua(3, 17), time_text(record.expires_at));
-        assert_eq!(lua(19, 34), revision_text(Revision::from_number(7)));
-        assert_eq!(lua(36, 66), times(record.created_at, record.deadline));
+        assert_eq!(lua(3, 17), format!("{:015}", record.expires_at.unix_millis()));
+        assert_eq!(lua(19, 34), format!("{:016x}", revision.number()));
+        assert_eq!(
+            lua(36, 66),
+            format!("{:015} {:015}", record.created_at.unix_millis(), Timestamp::MAX.unix_millis())
+        );
         assert_eq!(&text[67..73], " ada \n");
     }
 }

@@ -9,7 +9,7 @@ for part = first, last do
   for set = part * sets, part * sets + sets - 1 do
     if set >= after_set then
       local key = owner == '' and keys.all .. set or keys.owners .. owner
-      local names = redis.call('ZRANGEBYSCORE', key, '(' .. ARGV[2], '+inf')
+      local names = redis.call('ZRANGEBYSCORE', key, since, '+inf')
       table.sort(names)
       for _, name in ipairs(names) do
         if set > after_set or name > after then

@@ -1,14 +1,22 @@
 -- Mostly a session is updated that is live, at the expected revision, and keeps its begin, deadline and owner: then the stored line
 -- is compared as it is, and not taken apart. KEYS and ARGV are those of update.lua.
-local is_plain = false
+local now, value, is_plain = tonumber(ARGV[1]), ARGV[5], false
 do
-  local now, value = tonumber(ARGV[3]), ARGV[9]
-  local size = ARGV[8] == '' and 67 or 68 + #ARGV[8]
-  local text = redis.pcall('GETRANGE', KEYS[1], 0, size - 1)
-  if type(text) == 'string' and string.sub(text, 19, 34) == ARGV[4] and string.sub(text, 35) == string.sub(value, 35, size)
-    and string.sub(text, 1, 2) == '1 ' and now < (tonumber(string.sub(text, 3, 17)) or 0) and now < tonumber(ARGV[5]) then
-    redis.call('SET', KEYS[1], value, 'PX', ARGV[6])
-    if string.sub(text, 3, 17) == string.sub(value, 3, 17) then return 1 end
-    is_plain = true
+  -- A longer owner is no plain case.
+  local text, sub = redis.pcall('GETRANGE', KEYS[1], '0', '130'), string.sub
+  if type(text) == 'string' and sub(text, 19, 34) == ARGV[2] then
+    local size = string.find(value, '\n', 67, true)
+    if sub(text, 35, size) == sub(value, 35, size) and sub(text, 1, 2) == '1 ' then
+      local before, expires = tonumber(sub(text, 3, 17)) or 0, tonumber(sub(value, 3, 17))
+      if now < before and now < expires then
+        if before <= expires and expires - expires % QUANTUM <= before then
+          -- Its score is that of this expiry too, and Redis keeps it long enough.
+          redis.call('SET', KEYS[1], value, 'KEEPTTL')
+          return 1
+        end
+        redis.call('SET', KEYS[1], value, 'PX', ARGV[3])
+        is_plain = true
+      end
+    end
   end
 end

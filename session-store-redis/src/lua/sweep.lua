@@ -6,17 +6,10 @@ for part = first, last do
   for set = part * SETS, (part + 1) * SETS - 1 do
     local all = keys.all .. set
     while left > 0 do
-      local names = redis.call('ZRANGEBYSCORE', all, '-inf', now, 'LIMIT', 0, left)
+      local names = redis.call('ZRANGEBYSCORE', all, '-inf', ARGV[2], 'LIMIT', '0', left)
       if #names == 0 then break end
       for _, name in ipairs(names) do
-        local found = head(keys.record .. name)
-        if found and now < found.expires then
-          redis.call('ZADD', all, found.expires, name)
-        else
-          -- What Redis has collected already counts too: its last trace goes now.
-          remove(keys.record .. name, all, keys.owners, found, name)
-          left = left - 1
-        end
+        if removed_if_over(keys.record .. name, all, keys.owners, name, now) then left = left - 1 end
       end
     end
     if left == 0 then return limit end
