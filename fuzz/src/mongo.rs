@@ -18,12 +18,12 @@ pub fn mongo(input: &[u8]) {
     let Ok(stored) = bson::from_slice::<Stored>(&bytes) else { return };
     let _ = (stored.has_expired(Timestamp::MIN), stored.place(), stored.revision().is_ok());
     may_be_answered(&stored.info());
-    let answer = stored.into_record();
+    let answer = stored.record();
     may_be_answered(&answer);
     if let Ok((record, revision)) = answer {
         let document: Document = fresh(&SessionKey::parse("k").expect("a key"), revision, &record);
         let again: Stored =
             bson::from_slice(&bson::to_vec(&document).expect("it is written")).expect("it is a document");
-        assert_eq!(again.into_record().ok(), Some((record, revision)));
+        assert_eq!(again.record().ok(), Some((record, revision)));
     }
 }

@@ -4,38 +4,33 @@
 //! it a rotation would be two writes, of which a standalone server makes one without the other. Like this it is one.
 
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{Bson, DateTime, Document, doc};
+use mongodb::bson::{Bson, DateTime, Document, RawBsonRef, RawDocumentBuf, doc};
 use serde::Deserialize;
 use session_core::{Data, Error, OwnerId, Record, Result, Revision, SessionInfo, SessionKey, Timestamp};
 
 /// The version of what the fields mean that this crate writes and reads (`DATA-03`).
 pub(crate) const FORMAT: i32 = 1;
 
-/// A document as it is stored. Any field may be missing or of another type: what that means is decided here, not by the driver.
+/// A document as it is stored, in the bytes that the server sent: a look at a field copies nothing.
+///
+/// Any field may be missing or of another type: what that means is decided here, not by the driver.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Stored {
-    _id: Option<Bson>,
-    key: Option<Bson>,
-    format: Option<Bson>,
-    revision: Option<Bson>,
-    owner: Option<Bson>,
-    created_at: Option<Bson>,
-    expires_at: Option<Bson>,
-    deadline: Option<Bson>,
-    data: Option<Bson>,
-}
+#[serde(transparent)]
+pub(crate) struct Stored(RawDocumentBuf);
 
 impl Stored {
     /// Says whether the record has expired. One whose expiry cannot be read has not.
     pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
-        matches!(&self.expires_at, Some(Bson::DateTime(end)) if end.timestamp_millis() <= now.unix_millis())
+        matches!(self.field("expires_at"), Ok(Some(RawBsonRef::DateTime(end))) if end.timestamp_millis() <= now.unix_millis())
     }
 
     /// Reads the whole record.
-    pub(crate) fn into_record(self) -> Result<(Record, Revision)> {
+    pub(crate) fn record(&self) -> Result<(Record, Revision)> {
         let revision = self.revision()?;
         let (created_at, expires_at, deadline, owner) = self.times_and_owner()?;
-        let Some(Bson::String(text)) = self.data else { return Err(Error::corrupt("the data is not text")) };
+        let Some(RawBsonRef::String(text)) = self.field("data")? else {
+            return Err(Error::corrupt("the data is not text"));
+        };
         let mut record = Record::new(Data::parse(text).map_err(Error::corrupt)?, created_at, expires_at);
         record.deadline = deadline;
         record.owner = owner;
@@ -45,7 +40,9 @@ impl Stored {
     /// Reads everything but the data, which a listing leaves out.
     pub(crate) fn info(&self) -> Result<SessionInfo> {
         self.check_format()?;
-        let Some(Bson::String(key)) = &self.key else { return Err(Error::corrupt("the key is not text")) };
+        let Some(RawBsonRef::String(key)) = self.field("key")? else {
+            return Err(Error::corrupt("the key is not text"));
+        };
         let key = SessionKey::parse(key).map_err(Error::corrupt)?;
         let (created_at, expires_at, deadline, owner) = self.times_and_owner()?;
         Ok(SessionInfo::new(key, created_at, expires_at, deadline, owner))
@@ -54,47 +51,53 @@ impl Stored {
     /// Reads the revision, of a document of the known format only.
     pub(crate) fn revision(&self) -> Result<Revision> {
         self.check_format()?;
-        match &self.revision {
-            Some(Bson::Int64(number)) => u64::try_from(*number).map(Revision::from_number).map_err(Error::corrupt),
+        match self.field("revision")? {
+            Some(RawBsonRef::Int64(number)) => u64::try_from(number).map(Revision::from_number).map_err(Error::corrupt),
             _ => Err(Error::corrupt("the revision is not a 64-bit integer")),
         }
     }
 
     /// Returns the place of the document in a listing.
     pub(crate) fn place(&self) -> Option<ObjectId> {
-        if let Some(Bson::ObjectId(id)) = &self._id { Some(*id) } else { None }
+        if let Ok(Some(RawBsonRef::ObjectId(id))) = self.field("_id") { Some(id) } else { None }
     }
 
     /// Returns the `_id`, whatever it is.
-    pub(crate) fn into_id(self) -> Option<Bson> {
-        self._id
+    pub(crate) fn id(&self) -> Option<Bson> {
+        self.field("_id").ok()??.try_into().ok()
+    }
+
+    /// Returns a field that is there and not null.
+    fn field(&self, name: &str) -> Result<Option<RawBsonRef<'_>>> {
+        let found = self.0.get(name).map_err(|_| Error::corrupt("the document cannot be read"))?;
+        Ok(found.filter(|value| *value != RawBsonRef::Null))
     }
 
     fn check_format(&self) -> Result<()> {
-        match &self.format {
-            Some(Bson::Int32(FORMAT)) => Ok(()),
+        match self.field("format")? {
+            Some(RawBsonRef::Int32(FORMAT)) => Ok(()),
             _ => Err(Error::corrupt("the format version is not known")),
         }
     }
 
     fn times_and_owner(&self) -> Result<(Timestamp, Timestamp, Option<Timestamp>, Option<OwnerId>)> {
-        let owner = match &self.owner {
+        let owner = match self.field("owner")? {
             None => None,
-            Some(Bson::String(owner)) => Some(OwnerId::parse(owner).map_err(Error::corrupt)?),
+            Some(RawBsonRef::String(owner)) => Some(OwnerId::parse(owner).map_err(Error::corrupt)?),
             Some(_) => return Err(Error::corrupt("the owner is not text")),
         };
-        let required = |field: &Option<Bson>| time(field)?.ok_or_else(|| Error::corrupt("a time is missing"));
-        Ok((required(&self.created_at)?, required(&self.expires_at)?, time(&self.deadline)?, owner))
+        let required = |name| self.time(name)?.ok_or_else(|| Error::corrupt("a time is missing"));
+        Ok((required("created_at")?, required("expires_at")?, self.time("deadline")?, owner))
     }
-}
 
-fn time(field: &Option<Bson>) -> Result<Option<Timestamp>> {
-    match field {
-        None => Ok(None),
-        Some(Bson::DateTime(date)) => {
-            Timestamp::from_unix_millis(date.timestamp_millis()).map(Some).map_err(Error::corrupt)
+    fn time(&self, name: &str) -> Result<Option<Timestamp>> {
+        match self.field(name)? {
+            None => Ok(None),
+            Some(RawBsonRef::DateTime(date)) => {
+                Timestamp::from_unix_millis(date.timestamp_millis()).map(Some).map_err(Error::corrupt)
+            }
+            Some(_) => Err(Error::corrupt("a time is not a date")),
         }
-        Some(_) => Err(Error::corrupt("a time is not a date")),
     }
 }
 

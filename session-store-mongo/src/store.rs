@@ -209,7 +209,7 @@ impl SessionStore for MongoStore {
         // By the key and nothing else, for which servers have a short cut; the expiry is looked at here.
         let found = self.within(self.collection.find_one(document::under(key))).await?;
         let now = self.now();
-        found.filter(|stored| !stored.has_expired(now)).map(Stored::into_record).transpose()
+        found.filter(|stored| !stored.has_expired(now)).map(|stored| stored.record()).transpose()
     }
 
     async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> Result<Revision> {
@@ -257,7 +257,7 @@ impl SessionStore for MongoStore {
         // The whole document comes back: what could not be read was not live.
         let found = self.within(self.collection.find_one_and_delete(document::under(key)).hint(key_index())).await?;
         let now = self.now();
-        Ok(found.is_some_and(|stored| stored.into_record().is_ok_and(|(record, _)| record.is_live(now))))
+        Ok(found.is_some_and(|stored| stored.record().is_ok_and(|(record, _)| record.is_live(now))))
     }
 
     async fn delete_expired(&self, limit: u32) -> Result<u32> {

@@ -22,7 +22,7 @@ impl MongoStore {
             let step = (limit - total).min(STEP);
             let find = self.collection.find(document::expired(self.now())).projection(doc! { "_id": 1 });
             let find = find.limit(i64::from(step)).batch_size(step + 1);
-            let found: Vec<Bson> = self.collect(find).await?.into_iter().filter_map(Stored::into_id).collect();
+            let found: Vec<Bson> = self.collect(find).await?.iter().filter_map(Stored::id).collect();
             let is_last = found.len() < usize::try_from(step).unwrap_or(usize::MAX);
             if !found.is_empty() {
                 let filter = document::among(found, document::expired(self.now()));
