@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use session_core::{Clock, Record, Revision, SessionId, SessionIndex, SessionKey, SystemClock};
+use session_core::{Clock, Record, Revision, SessionId, SessionIndex, SessionKey, SystemClock, Timestamp};
 
 use crate::Outcome;
 use crate::body::Body;
@@ -15,6 +15,7 @@ pub struct Ours(pub Arc<dyn SessionIndex>);
 pub struct Session {
     key: SessionKey,
     revision: Revision,
+    created_at: Timestamp,
     /// Every touch is a little later than the one before, or it would change nothing.
     touches: u32,
 }
@@ -34,9 +35,9 @@ impl Contestant for Ours {
     type Session = Session;
 
     async fn create(&self, body: &Body) -> Outcome<Session> {
-        let key = fresh_key()?;
-        let revision = self.0.create(&key, &record(body)).await?;
-        Ok(Session { key, revision, touches: 0 })
+        let (key, record) = (fresh_key()?, record(body));
+        let revision = self.0.create(&key, &record).await?;
+        Ok(Session { key, revision, created_at: record.created_at, touches: 0 })
     }
 
     async fn load(&self, session: &Session) -> Outcome<bool> {
@@ -44,7 +45,10 @@ impl Contestant for Ours {
     }
 
     async fn update(&self, session: &mut Session, body: &Body) -> Outcome<()> {
-        session.revision = self.0.update(&session.key, session.revision, &record(body)).await?;
+        // What a request has loaded, with other data and another expiry.
+        let mut record = record(body);
+        record.created_at = session.created_at;
+        session.revision = self.0.update(&session.key, session.revision, &record).await?;
         Ok(())
     }
 
