@@ -9,7 +9,7 @@ pub fn redis(input: &[u8]) {
     let answer = text::read(input, Timestamp::MIN);
     may_be_answered(&answer);
     if let Ok(Some((record, revision))) = answer {
-        let written = text::write(&record, &text::time_text(record.expires_at), &text::revision_text(revision));
+        let written = text::write(&record, revision);
         let again = text::read(&written, Timestamp::MIN);
         assert_eq!(again.ok().flatten(), Some((record, revision)));
     }
