@@ -1,12 +1,11 @@
 //! The index: list, count, end by owner, clear.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use session_core::{Cursor, Error, Listing, OwnerId, Page, Result, Scope, SessionIndex, SessionKey};
 
 use crate::MemoryStore;
-use crate::node::{ByOwner, Node, StoredKey};
+use crate::key::StoredKey;
+use crate::node::Node;
 use crate::shard::Shard;
 use crate::store::shard_number;
 
@@ -22,17 +21,12 @@ impl SessionIndex for MemoryStore {
         for (number, locked) in self.shards.iter().enumerate().skip(first) {
             let after = after.as_ref().filter(|_| number == first);
             let wanted = limit - sessions.len();
+            let shard = locked.read();
             sessions.extend(match scope {
-                Scope::Owner(owner) => {
-                    let start = ByOwner::start(owner, after);
-                    let shard = locked.read();
-                    shard.list_owned(&start, self.now(), wanted)
-                }
-                _ => {
-                    let shard = locked.read();
-                    shard.list(after, self.now(), wanted)
-                }
+                Scope::Owner(owner) => shard.list_owned(owner, after, self.now(), wanted),
+                _ => shard.list(after, self.now(), wanted),
             });
+            drop(shard);
             if sessions.len() == limit {
                 let next = sessions.last().map(|session| Cursor::new(session.key.as_str()));
                 return Ok(Listing::new(sessions, next));
@@ -43,12 +37,11 @@ impl SessionIndex for MemoryStore {
 
     /// Counts under the locks of all shards, or a session that is rotated meanwhile could count twice or not at all.
     async fn count(&self, scope: Scope<'_>) -> Result<u64> {
-        let start = if let Scope::Owner(owner) = scope { Some(ByOwner::start(owner, None)) } else { None };
         let shards: Vec<_> = self.shards.iter().map(|locked| locked.read()).collect();
         let now = self.now();
-        let count_one = |shard: &Shard| match &start {
-            Some(start) => shard.count_owned(start, now),
-            None => shard.count(now),
+        let count_one = |shard: &Shard| match scope {
+            Scope::Owner(owner) => shard.count_owned(owner, now),
+            _ => shard.count(now),
         };
         Ok(shards.iter().map(|shard| count_one(shard)).sum::<usize>() as u64)
     }
@@ -56,11 +49,10 @@ impl SessionIndex for MemoryStore {
     /// Ends them in one step, under the locks of all shards: with one lock at a time a session could be rotated from
     /// a shard that is still to come into one that is done, and live on (`OWNER-04`).
     async fn delete_owned(&self, owner: &OwnerId, except: Option<&SessionKey>) -> Result<u64> {
-        let (start, except) = (ByOwner::start(owner, None), except.map(StoredKey::new));
+        let except = except.map(StoredKey::new);
         let mut shards: Vec<_> = self.shards.iter().map(|locked| locked.write()).collect();
         let now = self.now();
-        let removed: Vec<Arc<Node>> =
-            shards.iter_mut().flat_map(|shard| shard.take_owned(&start, except.as_ref())).collect();
+        let removed: Vec<Node> = shards.iter_mut().flat_map(|shard| shard.take_owned(owner, except.as_ref())).collect();
         drop(shards);
         Ok(removed.iter().filter(|node| node.is_live(now)).count() as u64)
     }

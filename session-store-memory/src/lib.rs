@@ -1,7 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod expiries;
 mod index;
+mod key;
 mod node;
+mod room;
 mod shard;
 mod store;
 #[cfg(test)]

@@ -7,14 +7,16 @@ use async_trait::async_trait;
 use session_core::{Clock, Error, Record, Result, Revision, SessionKey, SessionStore, StoreOptions, Timestamp};
 
 use crate::Usage;
-use crate::node::{Node, StoredKey};
+use crate::expiries::Slot;
+use crate::key::StoredKey;
+use crate::node::Node;
 use crate::shard::{Locked, Shard};
 
 /// How many parts the store has: one for each value of [`StoredKey::spread`].
 const SHARDS: usize = 256;
 
-/// How many records a sweep removes under one lock, before others get their turn.
-const SWEEP_STEP: u32 = 32;
+/// How many records a sweep looks at under one lock, before others get their turn.
+const SWEEP_STEP: usize = 32;
 
 /// Keeps sessions in the memory of this process. A clone is a second handle of the same store.
 ///
@@ -116,10 +118,9 @@ impl SessionStore for MemoryStore {
         let node = Node::new(StoredKey::new(key), record);
         let revision = node.revision;
         let mut shard = self.shard(&node.key).write();
-        if shard.live(&node.key, self.now()).is_some() {
-            return Err(Error::AlreadyExists);
-        }
-        let replaced = shard.put(node);
+        let found = vacant(&shard, &node.key, self.now())?;
+        let replaced = found.map(|expired| shard.remove(expired));
+        shard.insert(node);
         drop(shard);
         drop(replaced);
         Ok(revision)
@@ -128,16 +129,17 @@ impl SessionStore for MemoryStore {
     async fn load(&self, key: &SessionKey) -> Result<Option<(Record, Revision)>> {
         let key = StoredKey::new(key);
         let shard = self.shard(&key).read();
-        Ok(shard.live(&key, self.now()).map(|node| (node.record(), node.revision)))
+        let node = shard.find_live(&key, self.now()).map(|slot| shard.node(slot));
+        Ok(node.map(|node| (node.record(), node.revision)))
     }
 
     async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> Result<Revision> {
         self.options.check_size(record)?;
         let key = StoredKey::new(key);
         let mut shard = self.shard(&key).write();
-        let node = expect(shard.live(&key, self.now()), expected)?.successor(key, record);
-        let revision = node.revision;
-        let replaced = shard.put(node);
+        let slot = expect(&shard, &key, self.now(), expected)?;
+        let replaced = shard.update(slot, record);
+        let revision = shard.node(slot).revision;
         drop(shard);
         drop(replaced);
         Ok(revision)
@@ -146,11 +148,8 @@ impl SessionStore for MemoryStore {
     async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> Result<()> {
         let key = StoredKey::new(key);
         let mut shard = self.shard(&key).write();
-        let node = shard.live(&key, self.now()).ok_or(Error::NotFound)?;
-        if node.expires_at < expires_at {
-            let touched = node.touched(expires_at);
-            shard.put(touched);
-        }
+        let slot = shard.find_live(&key, self.now()).ok_or(Error::NotFound)?;
+        shard.extend(slot, expires_at);
         Ok(())
     }
 
@@ -165,14 +164,15 @@ impl SessionStore for MemoryStore {
         let (old, new) = (StoredKey::new(old), StoredKey::new(new));
         let mut both = self.lock_both(&old, &new);
         let now = self.now();
-        let stored = expect(both.old.live(&old, now), expected)?;
-        let node = stored.successor(new, record);
+        let stored = expect(&both.old, &old, now, expected)?;
+        let node = both.old.node(stored).successor(new, record);
         let revision = node.revision;
-        if both.of_new().live(&node.key, now).is_some() {
-            return Err(Error::AlreadyExists);
-        }
-        let removed = both.old.remove(&old);
-        let replaced = both.of_new().put(node);
+        let found = vacant(both.of_new(), &node.key, now)?;
+        let replaced = found.map(|expired| both.of_new().remove(expired));
+        // The first removal may have given it another slot.
+        let stored = both.old.find(&old);
+        let removed = stored.map(|stored| both.old.remove(stored));
+        both.of_new().insert(node);
         drop(both);
         drop((removed, replaced));
         Ok(revision)
@@ -182,41 +182,44 @@ impl SessionStore for MemoryStore {
         let key = StoredKey::new(key);
         let mut shard = self.shard(&key).write();
         let now = self.now();
-        let removed = shard.remove(&key);
+        let removed = shard.find(&key).map(|slot| shard.remove(slot));
         drop(shard);
         Ok(removed.is_some_and(|node| node.is_live(now)))
     }
 
     async fn delete_expired(&self, limit: u32) -> Result<u32> {
-        let mut left = limit;
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut removed = 0;
         for locked in &*self.shards {
-            loop {
-                let step = left.min(SWEEP_STEP);
-                if step == 0 {
-                    return Ok(limit);
-                }
+            while removed < wanted {
                 // An idle sweep disturbs no reader.
-                let idle = {
+                let is_due = {
                     let shard = locked.read();
-                    !shard.has_expired(self.now())
+                    shard.is_due(self.now())
                 };
-                if idle {
+                if !is_due {
                     break;
                 }
-                let removed = {
+                let expired = {
                     let mut shard = locked.write();
-                    shard.take_expired(self.now(), usize::try_from(step).unwrap_or(usize::MAX))
+                    shard.sweep(self.now(), SWEEP_STEP, wanted - removed)
                 };
-                // At most `step` records were taken.
-                left -= u32::try_from(removed.len()).unwrap_or(step);
+                removed += expired.len();
             }
         }
-        Ok(limit - left)
+        // No more than `limit` were removed.
+        Ok(u32::try_from(removed).unwrap_or(limit))
     }
 }
 
-/// Returns the live record that a writer has loaded, or refuses: `NotFound` before `Conflict` (`ROTATE-09`).
-fn expect(stored: Option<&Node>, expected: Revision) -> Result<&Node> {
-    let stored = stored.ok_or(Error::NotFound)?;
-    if stored.revision == expected { Ok(stored) } else { Err(Error::Conflict) }
+/// Returns the slot of the live record that a writer has loaded, or refuses: `NotFound` before `Conflict` (`ROTATE-09`).
+fn expect(shard: &Shard, key: &StoredKey, now: Timestamp, expected: Revision) -> Result<Slot> {
+    let slot = shard.find_live(key, now).ok_or(Error::NotFound)?;
+    if shard.node(slot).revision == expected { Ok(slot) } else { Err(Error::Conflict) }
+}
+
+/// Refuses a key whose record is live; returns the slot of one that has expired, which is to be removed.
+fn vacant(shard: &Shard, key: &StoredKey, now: Timestamp) -> Result<Option<Slot>> {
+    let slot = shard.find(key);
+    if slot.is_some_and(|slot| shard.node(slot).is_live(now)) { Err(Error::AlreadyExists) } else { Ok(slot) }
 }

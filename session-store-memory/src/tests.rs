@@ -10,6 +10,8 @@ use session_core::{
 
 use crate::MemoryStore;
 
+mod sweep;
+
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_unix_millis(millis).expect("the test's times are in range")
 }
