@@ -1,71 +1,53 @@
 //! Pointers to a store are stores: `Arc<dyn SessionIndex>` is as good as the store that it points to.
 //!
-//! The lint makes the compiler complain when a call is added to a trait and forgotten here.
+//! Each call hands on the future that it is given, where an `async fn` would put it into another box. The lint makes the
+//! compiler complain when a call is added to a trait and forgotten here.
 #![deny(clippy::missing_trait_methods)]
 
+use std::pin::Pin;
 use std::sync::Arc;
-
-use async_trait::async_trait;
 
 use crate::{
     Listing, OwnerId, Page, Record, Result, Revision, Scope, SessionIndex, SessionKey, SessionStore, Timestamp,
 };
 
+/// What `async_trait` makes of an `async fn`.
+type Answer<'f, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'f>>;
+
+/// Writes the calls as `async_trait` declares them: with a lifetime for each reference, all of which outlive the future.
+macro_rules! calls {
+    ($(fn $call:ident<$($life:lifetime),*>($($name:ident: $kind:ty),*) -> $answer:ty;)*) => {$(
+        fn $call<'s, $($life,)* 'f>(&'s self, $($name: $kind),*) -> Answer<'f, $answer>
+        where
+            's: 'f,
+            $($life: 'f,)*
+            Self: 'f,
+        {
+            (**self).$call($($name),*)
+        }
+    )*};
+}
+
 macro_rules! forward {
     ($pointer:ty) => {
-        #[async_trait]
         impl<S: SessionStore + ?Sized> SessionStore for $pointer {
-            async fn create(&self, key: &SessionKey, record: &Record) -> Result<Revision> {
-                (**self).create(key, record).await
-            }
-
-            async fn load(&self, key: &SessionKey) -> Result<Option<(Record, Revision)>> {
-                (**self).load(key).await
-            }
-
-            async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> Result<Revision> {
-                (**self).update(key, expected, record).await
-            }
-
-            async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> Result<()> {
-                (**self).touch(key, expires_at).await
-            }
-
-            async fn rotate(
-                &self,
-                old: &SessionKey,
-                expected: Revision,
-                new: &SessionKey,
-                record: &Record,
-            ) -> Result<Revision> {
-                (**self).rotate(old, expected, new, record).await
-            }
-
-            async fn delete(&self, key: &SessionKey) -> Result<bool> {
-                (**self).delete(key).await
-            }
-
-            async fn delete_expired(&self, limit: u32) -> Result<u32> {
-                (**self).delete_expired(limit).await
+            calls! {
+                fn create<'k, 'r>(key: &'k SessionKey, record: &'r Record) -> Revision;
+                fn load<'k>(key: &'k SessionKey) -> Option<(Record, Revision)>;
+                fn update<'k, 'r>(key: &'k SessionKey, expected: Revision, record: &'r Record) -> Revision;
+                fn touch<'k>(key: &'k SessionKey, expires_at: Timestamp) -> ();
+                fn rotate<'o, 'n, 'r>(old: &'o SessionKey, expected: Revision, new: &'n SessionKey, record: &'r Record) -> Revision;
+                fn delete<'k>(key: &'k SessionKey) -> bool;
+                fn delete_expired<>(limit: u32) -> u32;
             }
         }
 
-        #[async_trait]
         impl<S: SessionIndex + ?Sized> SessionIndex for $pointer {
-            async fn list(&self, scope: Scope<'_>, page: &Page) -> Result<Listing> {
-                (**self).list(scope, page).await
-            }
-
-            async fn count(&self, scope: Scope<'_>) -> Result<u64> {
-                (**self).count(scope).await
-            }
-
-            async fn delete_owned(&self, owner: &OwnerId, except: Option<&SessionKey>) -> Result<u64> {
-                (**self).delete_owned(owner, except).await
-            }
-
-            async fn clear(&self) -> Result<u64> {
-                (**self).clear().await
+            calls! {
+                fn list<'o, 'p>(scope: Scope<'o>, page: &'p Page) -> Listing;
+                fn count<'o>(scope: Scope<'o>) -> u64;
+                fn delete_owned<'o, 'e>(owner: &'o OwnerId, except: Option<&'e SessionKey>) -> u64;
+                fn clear<>() -> u64;
             }
         }
     };
