@@ -79,8 +79,26 @@ impl Sql<Sqlite> {
     }
 }
 
+impl Sql<Sqlite> {
+    /// Updates sessions in one transaction, one after the other: the most that a writer can make of those that wait together.
+    pub async fn update_together(&self, sessions: &mut [Session], body: &Body) -> Outcome<()> {
+        let mut transaction = self.writers.begin().await?;
+        for session in sessions {
+            let fresh = fresh_revision();
+            let update = sqlx::query(SQLITE_UPDATE).bind(fresh).bind(end(0)).bind(&*body.text);
+            let update = update.bind(&session.key).bind(session.revision).bind(now());
+            session.revision = fresh;
+            exactly_one(update.execute(&mut *transaction).await?.rows_affected())?;
+        }
+        Ok(transaction.commit().await?)
+    }
+}
+
+const SQLITE_UPDATE: &str = "UPDATE raw_sessions SET revision = ?, expires_at = ?, data = ?
+     WHERE session_key = ? AND revision = ? AND expires_at > ?";
+
 macro_rules! contestant {
-    ($database:ty, $create:literal, $load:literal, $update:literal, $touch:literal, $delete:literal) => {
+    ($database:ty, $create:literal, $load:literal, $update:expr, $touch:literal, $delete:literal) => {
         impl Contestant for Sql<$database> {
             type Session = Session;
 
@@ -141,8 +159,7 @@ contestant!(
     Sqlite,
     "INSERT INTO raw_sessions (session_key, revision, expires_at, data) VALUES (?, ?, ?, ?)",
     "SELECT data, revision FROM raw_sessions WHERE session_key = ? AND expires_at > ?",
-    "UPDATE raw_sessions SET revision = ?, expires_at = ?, data = ?
-     WHERE session_key = ? AND revision = ? AND expires_at > ?",
+    SQLITE_UPDATE,
     "UPDATE raw_sessions SET expires_at = ? WHERE session_key = ? AND expires_at > ?",
     "DELETE FROM raw_sessions WHERE session_key = ?"
 );

@@ -1,10 +1,14 @@
 //! 32 tasks that write to one SQLite file.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use sqlx::Sqlite;
 
 use crate::Outcome;
 use crate::body::Body;
+use crate::contestant::Contestant;
 use crate::field::field;
+use crate::raw::sql::Sql;
 use crate::results::{Call, Results, median};
 use crate::stand::{Sample, Slice};
 
@@ -42,6 +46,31 @@ pub async fn measure(results: &mut Results, rounds: usize) -> Outcome<()> {
             results.add(&table, name, "p99", micros(0.99));
             results.add(&table, name, "failures", all.failures.to_string());
         }
+        let ideal = Sql::<Sqlite>::sqlite(&folder.path().join("ideal.sqlite"), store == "sqlite-synced").await?;
+        let ideal = together(&ideal, &body, rounds).await?;
+        let name = "one sqlx connection, 32 in each transaction";
+        results.add(&table, name, "updates/s", format!("{ideal:.0}"));
+        results.add(&table, name, "of one connection", format!("{:.1} ×", ideal / one));
     }
     Ok(())
+}
+
+/// Returns how many updates a second one task makes that has 32 at hand for each transaction: what a group commit cannot surpass.
+async fn together(driver: &Sql<Sqlite>, body: &Body, rounds: usize) -> Outcome<f64> {
+    let mut sessions = Vec::new();
+    for _ in 0..1024 {
+        sessions.push(driver.create(body).await?);
+    }
+    let mut rates = Vec::new();
+    for round in 0..=rounds {
+        let (start, mut updates) = (Instant::now(), 0);
+        while start.elapsed() < Duration::from_millis(600) {
+            for group in sessions.chunks_mut(32) {
+                driver.update_together(group, body).await?;
+                updates += group.len();
+            }
+        }
+        rates.extend((round > 0).then(|| updates as f64 / start.elapsed().as_secs_f64()));
+    }
+    Ok(median(&rates))
 }
