@@ -86,7 +86,8 @@ impl Disk {
         let mut matching = Vec::new();
         for day in self.folders_of_sweep(None)? {
             for slot in self.folders_below(&day, None)? {
-                matching.extend(self.sweep_entries(&slot, usize::MAX, |entries| entries.name == *name)?);
+                let part = slot.join(&name.as_str()[..1]);
+                matching.extend(self.sweep_entries(&part, usize::MAX, |entries| entries.name == *name)?);
             }
         }
         matching.iter().for_each(|entries| self.remove_entries(entries, None));

@@ -4,7 +4,7 @@
 //! layout                                      the version of all this
 //! locks/ab, locks/owner-ab                    empty; never removed
 //! records/ab/abcd…                            one record; `records/ab/new` is the one that is being written
-//! sweep/0017673/55/001767355200000.abcd….0f1e…  empty: record abcd… of owner 0f1e… is due at that time, not before
+//! sweep/0017673/55/a/001767355200000.abcd….0f1e…  empty: record abcd… of owner 0f1e… is due at that time, not before
 //! owners/0f1/0f1e….abcd…                      empty: record abcd… may belong to owner 0f1e…
 //! ```
 
@@ -65,10 +65,11 @@ impl Layout {
         self.below(&["owners"])
     }
 
-    /// The folder of about 28 hours, below which there is one for each 1000 seconds.
+    /// The folder of about 28 hours, below which there is one for each 1000 seconds. Sessions that begin together are due together,
+    /// so there are sixteen below that, by the first digit of the record: the system lets one write to a folder at a time.
     pub(crate) fn sweep_entry(&self, entries: &Entries) -> PathBuf {
         let name = entries.sweep_name();
-        self.below(&["sweep", &name[..7], &name[7..9], &name])
+        self.below(&["sweep", &name[..7], &name[7..9], &entries.name.as_str()[..1], &name])
     }
 
     /// The folder in which the entries of an owner are, among those of others whose tags begin alike.

@@ -45,11 +45,14 @@ impl Disk {
         let mut removed = 0;
         for day in self.folders_of_sweep(Some(&due[..7]))? {
             for slot in self.folders_below(&day, Some(&due[..9]))? {
-                removed += self.sweep_slot(&slot, now, limit - removed)?;
-                if removed == limit {
-                    return Ok(removed);
+                for part in parts_of(&slot)? {
+                    removed += self.sweep_part(&part, now, limit - removed)?;
+                    if removed == limit {
+                        return Ok(removed);
+                    }
+                    // Fails while there is something in it.
+                    let _ = fs::remove_dir(&part);
                 }
-                // Fails while there is something in it.
                 let _ = fs::remove_dir(&slot);
             }
             let _ = fs::remove_dir(&day);
@@ -60,10 +63,10 @@ impl Disk {
     }
 
     /// Settles the entries of one folder that are due, until `limit` records are removed.
-    fn sweep_slot(&self, slot: &Path, now: Timestamp, limit: u32) -> Result<u32> {
+    fn sweep_part(&self, part: &Path, now: Timestamp, limit: u32) -> Result<u32> {
         let mut removed = 0;
         loop {
-            let due = self.sweep_entries(slot, BATCH, |entries| entries.sweep_at <= now)?;
+            let due = self.sweep_entries(part, BATCH, |entries| entries.sweep_at <= now)?;
             let mut is_moving = false;
             for entries in &due {
                 let settled = self.settle(entries)?;
@@ -173,12 +176,18 @@ impl Disk {
     /// Returns up to `limit` sweep entries of a folder that `is_wanted`.
     pub(crate) fn sweep_entries(
         &self,
-        slot: &Path,
+        part: &Path,
         limit: usize,
         is_wanted: impl Fn(&Entries) -> bool,
     ) -> Result<Vec<Entries>> {
-        names(slot, limit, |name| Entries::parse(name).filter(&is_wanted))
+        names(part, limit, |name| Entries::parse(name).filter(&is_wanted))
     }
+}
+
+/// Returns the folders of a slot, which are called after a hexadecimal digit.
+pub(crate) fn parts_of(slot: &Path) -> Result<Vec<PathBuf>> {
+    let is_digit = |name: &str| matches!(name.as_bytes(), [b'0'..=b'9' | b'a'..=b'f']);
+    names(slot, usize::MAX, |name| is_digit(name).then(|| slot.join(name)))
 }
 
 fn file_name(path: &Path) -> String {
