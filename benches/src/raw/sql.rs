@@ -80,7 +80,7 @@ impl Sql<Sqlite> {
 }
 
 impl Sql<Sqlite> {
-    /// Updates sessions in one transaction, one after the other: the most that a writer can make of those that wait together.
+    /// Updates sessions in one transaction, one after the other.
     pub async fn update_together(&self, sessions: &mut [Session], body: &Body) -> Outcome<()> {
         let mut transaction = self.writers.begin().await?;
         for session in sessions {

@@ -55,7 +55,8 @@ pub async fn measure(results: &mut Results, rounds: usize) -> Outcome<()> {
     Ok(())
 }
 
-/// Returns how many updates a second one task makes that has 32 at hand for each transaction: what a group commit cannot surpass.
+/// Returns how many updates a second one task makes that has 32 at hand for each transaction, and waits for each: what a commit for
+/// many brings by itself.
 async fn together(driver: &Sql<Sqlite>, body: &Body, rounds: usize) -> Outcome<f64> {
     let mut sessions = Vec::new();
     for _ in 0..1024 {
