@@ -18,26 +18,26 @@ mod sqlite;
 extern crate self as mongodb;
 pub use bson;
 
-// Decoders that only a server or a disk reaches: their own files, compiled here. What else is in these files is not used.
-#[allow(dead_code)]
+// Decoders that only a server or a disk reaches: their own files, compiled here.
+#[allow(dead_code, reason = "what else is in the file is not used")]
 #[path = "../../session-store-file/src/crc.rs"]
 mod crc;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "what else is in the file is not used")]
 #[path = "../../session-store-mongo/src/document.rs"]
 mod document;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "what else is in the file is not used")]
 #[path = "../../session-store-file/src/end.rs"]
 mod end;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "what else is in the file is not used")]
 #[path = "../../session-store-file/src/error.rs"]
 mod error;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "what else is in the file is not used")]
 #[path = "../../session-store-file/src/format.rs"]
 mod format;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "what else is in the file is not used")]
 #[path = "../../session-store-redis/src/part.rs"]
 mod part;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "what else is in the file is not used")]
 #[path = "../../session-store-redis/src/text.rs"]
 mod text;
 

@@ -185,7 +185,7 @@ impl Disk {
 }
 
 /// Returns the folders of a slot, which are called after a hexadecimal digit.
-pub(crate) fn parts_of(slot: &Path) -> Result<Vec<PathBuf>> {
+fn parts_of(slot: &Path) -> Result<Vec<PathBuf>> {
     let is_digit = |name: &str| matches!(name.as_bytes(), [b'0'..=b'9' | b'a'..=b'f']);
     names(slot, usize::MAX, |name| is_digit(name).then(|| slot.join(name)))
 }

@@ -1,7 +1,6 @@
 //! The demo as a browser meets it: the built program on a free port, and plain HTTP.
 
-// A test that cannot do its own errands fails.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot do its own errands fails")]
 
 mod devices;
 mod forms;
