@@ -1,6 +1,7 @@
 //! One JSON object that stays text until somebody looks inside.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
@@ -190,7 +191,12 @@ fn check(text: &str) -> serde_json::Result<()> {
 }
 
 fn is_named(name: &str, key: &str) -> bool {
-    unescape(name).is_some_and(|name| name == key)
+    // An escape is longer than what it stands for: a name of the key's length is the key as it is, or another.
+    match name.len().cmp(&(key.len() + 2)) {
+        Ordering::Less => false,
+        Ordering::Equal => name.get(1..=key.len()) == Some(key) && !key.contains('\\'),
+        Ordering::Greater => name.contains('\\') && unescape(name).is_some_and(|name| name == key),
+    }
 }
 
 /// Returns the key that the text of a key, with its quotes, stands for; `None` if it is not valid Unicode.
@@ -298,6 +304,17 @@ mod tests {
         assert_eq!(changed.get::<u8>(odd).ok().flatten(), Some(1));
         assert_eq!(changed.keys(), [odd]);
         assert!(changed.with_changes(&[(odd, None)]).is_empty());
+    }
+
+    #[test]
+    fn a_key_is_not_the_text_that_stands_for_another() {
+        let names = data(r#"{"\n":1,"\\n":2,"n":3,"\u006e\u006e":4}"#);
+        for (key, value) in [("\n", 1), ("\\n", 2), ("n", 3), ("nn", 4)] {
+            assert_eq!(names.get::<u8>(key).ok().flatten(), Some(value), "{key}");
+        }
+        for key in ["", "\\\\n", "nnn", "\\u006e\\u006e"] {
+            assert_eq!(names.raw(key).map(RawValue::get), None, "{key}");
+        }
     }
 
     #[test]

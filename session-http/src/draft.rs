@@ -28,6 +28,8 @@ pub(crate) fn is_own(name: &str) -> bool {
 #[derive(Clone, Default)]
 pub(crate) struct Draft {
     base: Data,
+    /// The base has something in it that looks like a name of the session's own.
+    is_marked: bool,
     /// The base counts as empty.
     cleared: bool,
     /// What was set (`Some`) or removed (`None`), each name once.
@@ -46,7 +48,7 @@ pub(crate) enum Found {
 
 impl Draft {
     pub(crate) fn new(base: Data) -> Self {
-        Self { base, ..Self::default() }
+        Self { is_marked: base.as_str().contains(MARK), base, ..Self::default() }
     }
 
     pub(crate) fn find(&self, name: &str) -> Found {
@@ -75,7 +77,7 @@ impl Draft {
     pub(crate) fn clear(&mut self) {
         // What is the session's own is not one of its values.
         let own: Vec<_> =
-            [MAX_AGE, LOGIN].into_iter().filter_map(|name| Some((name, self.find(name).to_raw(name)?))).collect();
+            [MAX_AGE, LOGIN].into_iter().filter_map(|name| Some((name, self.find_own(name).to_raw(name)?))).collect();
         self.cleared = true;
         self.edits.clear();
         self.removed.clear();
@@ -84,13 +86,17 @@ impl Draft {
         }
     }
 
-    /// Returns the session's own age, if it has one. Data that does not mention it is not parsed.
+    /// Returns the session's own age, if it has one.
     pub(crate) fn max_age(&self) -> Option<Duration> {
-        let is_edited = self.edits.iter().any(|(name, _)| &**name == MAX_AGE);
-        if !is_edited && !self.base.as_str().contains(MAX_AGE) {
-            return None;
+        self.find_own(MAX_AGE).read(MAX_AGE).ok().flatten().map(Duration::from_millis)
+    }
+
+    /// Finds a value of the session's own. Mostly there is none, and then the data is not gone through.
+    pub(crate) fn find_own(&self, name: &str) -> Found {
+        match self.find(name) {
+            Found::Stored(_) if !self.is_marked => Found::Nothing,
+            found => found,
         }
-        self.find(MAX_AGE).read(MAX_AGE).ok().flatten().map(Duration::from_millis)
     }
 
     /// Returns the data that is to be stored, or `None` if writing it would change nothing: a value set to the text that it had is
@@ -115,7 +121,7 @@ impl Draft {
         if self.edits.iter().any(|(name, value)| value.is_some() && !is_own(name)) {
             return false;
         }
-        let is_plain = self.edits.is_empty() && !self.base.as_str().contains(MARK);
+        let is_plain = self.edits.is_empty() && !self.is_marked;
         self.cleared || if is_plain { self.base.is_empty() } else { self.keys().is_empty() }
     }
 
@@ -159,8 +165,7 @@ impl Found {
         match self {
             Self::Nothing => None,
             Self::Edited(value) => Some(value.clone()),
-            Self::Stored(data) if data.as_str().contains(MARK) => Some(data.raw(name)?.to_owned().into()),
-            Self::Stored(_) => None,
+            Self::Stored(data) => Some(data.raw(name)?.to_owned().into()),
         }
     }
 

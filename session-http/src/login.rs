@@ -26,7 +26,7 @@ impl Session {
         let found = {
             let state = self.0.state();
             state.owner()?;
-            state.draft.find(LOGIN)
+            state.draft.find_own(LOGIN)
         };
         Some(Login::of(&found)?.authenticated_at)
     }
@@ -88,6 +88,6 @@ impl Login {
 
 impl Draft {
     pub(crate) fn login(&self) -> Option<Login> {
-        Login::of(&self.find(LOGIN))
+        Login::of(&self.find_own(LOGIN))
     }
 }
