@@ -71,6 +71,23 @@ impl Data {
         Ok(Self(text))
     }
 
+    /// Takes a text that was data when it was written, and that something vouches for since: a checksum that came with it, or a cipher.
+    /// It is not checked again; what others may have written is for [`parse`](Data::parse).
+    ///
+    /// If it is no object after all, nothing panics: a look at it finds any value or none, and what is written stays as wrong as it was.
+    ///
+    /// ```
+    /// use session_core::Data;
+    ///
+    /// let text = r#"{"user":"ada"}"#;
+    /// assert_eq!(Data::trust(text), Data::parse(text)?);
+    /// assert_eq!(Data::trust("no object").get::<String>("user"), Ok(None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn trust(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
     /// Writes a struct or a map as JSON; refuses what is not an object.
     pub fn from_object<T: Serialize + ?Sized>(object: &T) -> Result<Self, InvalidData> {
         Self::parse(serde_json::to_string(object)?)
@@ -332,6 +349,19 @@ mod tests {
             let changed = twice.changed_by(&changes);
             assert_eq!(changed.as_ref().map(Data::as_str), outcome, "{changes:?}");
             assert_eq!(twice.with_changes(&changes), changed.unwrap_or_else(|| twice.clone()));
+        }
+    }
+
+    #[test]
+    fn what_was_trusted_and_is_no_object_makes_nothing_panic() {
+        for text in
+            ["", "{", "]", "{\"a", "{\"a\":", "{\"a\":x}", "{\"a\\", "{\"é\":[}}]]", "{\"a\":1]", "{\"\":tru,\"a\":{"]
+        {
+            let data = Data::trust(text);
+            assert!(data.raw("a").is_none_or(|value| value.get() == "1"), "{text}");
+            let changed = data.with_changes(&[("a", Some(raw("2")))]);
+            assert_eq!(changed.get::<u8>("a").ok().flatten(), Some(2), "{text}");
+            assert_eq!(data.keys().is_empty(), data.is_empty(), "{text}");
         }
     }
 

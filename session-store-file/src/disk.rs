@@ -12,9 +12,12 @@ use crate::end::End;
 use crate::entries::Entries;
 use crate::error::{Damage, from_io};
 use crate::files::{self, Access, Found};
-use crate::format::{Head, MAX_HEAD_LENGTH};
+use crate::format::Head;
 use crate::layout::Layout;
 use crate::name::RecordName;
+
+/// How much of a file is read to see its head: all of most records, for a page costs no more than a part of it.
+const GLANCE: u64 = 4096;
 
 /// A store on the disk: blocking calls, each of which decides and writes under the locks that it needs.
 #[derive(Debug, Clone)]
@@ -32,6 +35,8 @@ pub(crate) struct Stored {
     pub(crate) file: File,
     pub(crate) head: Head,
     pub(crate) start: u64,
+    /// What was read of the record to see its head.
+    pub(crate) beginning: Vec<u8>,
     pub(crate) name: RecordName,
 }
 
@@ -48,14 +53,14 @@ impl Disk {
             Found::Nothing => return self.check_presence(name).map(|()| None),
         };
         let mut start = 0;
-        let mut head = read_head(&mut file, start)?;
+        let (mut head, mut beginning) = read_head(&mut file, start, length)?;
         if RecordName::of(&head.key) != *name {
             // A rotation appended the record and moved the file; see there.
             start = u64::try_from(head.record_length()).unwrap_or(u64::MAX);
             if start >= length {
                 return Err(Damage::Key.into());
             }
-            head = read_head(&mut file, start)?;
+            (head, beginning) = read_head(&mut file, start, length)?;
             if RecordName::of(&head.key) != *name {
                 return Err(Damage::Key.into());
             }
@@ -64,7 +69,7 @@ impl Disk {
         if length < end {
             return Err(Damage::Truncated.into());
         }
-        Ok(Some(Stored { file, head, start, name: *name }))
+        Ok(Some(Stored { file, head, start, beginning, name: *name }))
     }
 
     /// Looks at the head of a live record.
@@ -135,10 +140,10 @@ impl Disk {
     }
 }
 
-/// Reads the head of a record; the first one of a file that was just opened.
-fn read_head(file: &mut File, start: u64) -> Result<Head> {
-    let length = u64::try_from(MAX_HEAD_LENGTH).unwrap_or(u64::MAX);
+/// Reads the head of a record; the first one of a file of this length that was just opened.
+fn read_head(file: &mut File, start: u64, length: u64) -> Result<(Head, Vec<u8>)> {
+    let length = GLANCE.min(length - start);
     let bytes = if start == 0 { files::read(file, length) } else { files::read_at(file, start, length) };
     let bytes = bytes.map_err(from_io)?;
-    Ok(Head::parse(&bytes)?)
+    Ok((Head::parse(&bytes)?, bytes))
 }

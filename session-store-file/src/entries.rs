@@ -57,9 +57,11 @@ impl Disk {
     /// After the record's own file, that is: the file system then has written most of it together with the file.
     pub(crate) fn add_entries(&self, entries: &Entries) -> Result<Vec<PathBuf>> {
         let mut changed = Vec::new();
+        // Whoever holds the shard's lock is the only one who gives it names.
+        let empty = self.layout.lock(&entries.name.as_str()[..2]);
         let owner_entry = entries.owner.map(|owner| self.layout.owner_entry(&owner, &entries.name));
         for path in iter::once(self.layout.sweep_entry(entries)).chain(owner_entry) {
-            let is_folder_new = files::create_entry(&path, self.layout.root()).map_err(from_io)?;
+            let is_folder_new = files::create_entry(&path, &empty, self.layout.root()).map_err(from_io)?;
             let folders = path.ancestors().skip(1).take_while(|folder| *folder != self.layout.root());
             changed.extend(folders.take(if is_folder_new { usize::MAX } else { 1 }).map(Path::to_owned));
         }

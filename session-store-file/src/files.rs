@@ -72,23 +72,33 @@ pub(crate) fn create_anew(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Makes an empty file if it is not there, and the folders above it; says whether a folder was made.
-pub(crate) fn create_entry(path: &Path, root: &Path) -> io::Result<bool> {
+/// Makes an entry, an empty file, if it is not there, and the folders above it; says whether a folder was made.
+///
+/// It becomes one more name of `empty`: a name is several times cheaper than a file, to make and to remove. Where the system has no such
+/// names, or no more of them for one file, the entry is a file of its own.
+pub(crate) fn create_entry(path: &Path, empty: &Path, root: &Path) -> io::Result<bool> {
     let mut options = OpenOptions::new();
     options.write(true).create(true);
     let options = refuse_links(private(&mut options));
+    let make = || match fs::hard_link(empty, path) {
+        Err(error) if !matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => {
+            options.open(path).map(drop)
+        }
+        outcome => outcome,
+    };
     let mut is_folder_new = false;
     // A sweep may remove an empty folder between its making and its use; nobody is that unlucky eight times.
     for _ in 0..8 {
-        match options.open(path) {
+        match make() {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(is_folder_new),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 is_folder_new = true;
                 create_folders(path.parent().unwrap_or(root), root)?;
             }
-            outcome => return outcome.map(|_| is_folder_new),
+            outcome => return outcome.map(|()| is_folder_new),
         }
     }
-    options.open(path).map(|_| is_folder_new)
+    make().map(|()| is_folder_new)
 }
 
 /// Opens a lock file, and makes it if it is not there.
@@ -163,4 +173,27 @@ fn refuse_links(options: &mut OpenOptions) -> &mut OpenOptions {
         std::os::windows::fs::OpenOptionsExt::custom_flags(options, FILE_FLAG_OPEN_REPARSE_POINT);
     }
     options
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    #[test]
+    fn an_entry_is_a_name_of_the_empty_file_or_a_file_of_its_own() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (root, folder) = (root.path(), root.path().join("a/b"));
+        File::create(root.join("empty")).expect("mine");
+        let make = |name: &str, empty: &str| create_entry(&folder.join(name), &root.join(empty), root).ok();
+        assert_eq!(make("one", "empty"), Some(true), "its folders are new");
+        assert_eq!(make("two", "empty"), Some(false));
+        assert_eq!(make("two", "empty"), Some(false), "it is there");
+        // A folder has no further names, like any file on some systems.
+        assert_eq!(make("three", "a"), Some(false));
+        assert_eq!(make("three", "a"), Some(false), "it is there");
+        let names = |name: &str| fs::symlink_metadata(folder.join(name)).map(|metadata| metadata.nlink()).ok();
+        assert_eq!((names("one"), names("two"), names("three")), (Some(3), Some(3), Some(1)));
+    }
 }

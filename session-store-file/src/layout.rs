@@ -7,6 +7,8 @@
 //! sweep/0017673/55/a/001767355200000.abcd….0f1e…  empty: record abcd… of owner 0f1e… is due at that time, not before
 //! owners/0f1/0f1e….abcd…                      empty: record abcd… may belong to owner 0f1e…
 //! ```
+//!
+//! The entries below `sweep` and `owners` are further names of `locks/ab`, where the file system has such.
 
 use std::path::{Path, PathBuf};
 

@@ -39,7 +39,7 @@ fn run(work: impl Future<Output = Result<(), BoxError>>) -> Result<(), BoxError>
 fn trace() -> Result<(), BoxError> {
     let folder = tempfile::tempdir()?;
     let trace = folder.path().join("trace");
-    let calls = "trace=openat,write,ftruncate,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat";
+    let calls = "trace=link,linkat,openat,write,ftruncate,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat";
     let mut strace = Command::new("strace");
     strace.args(["-f", "-y", "-s", "40", "-e", calls, "-o"]).arg(&trace).arg(std::env::current_exe()?);
     let traced = strace.env(FOLDER, folder.path().join("s")).stderr(Stdio::null()).status()?;
@@ -122,10 +122,7 @@ fn event(line: &str) -> Option<String> {
     let is_made = !line.contains(" = -1 ");
     let path = |text: &str| part(text.split(['<', '"']).nth(1)?.split(['>', '"']).next()?);
     match name {
-        "openat" if arguments.contains("O_CREAT") && is_made => {
-            let part = part(arguments.split('"').nth(1)?)?;
-            part.ends_with("entry").then(|| format!("make {part}"))
-        }
+        "link" | "linkat" if is_made => Some(format!("make {}", part(arguments.split('"').nth(3)?)?)),
         "write" => Some(format!("write {}", path(arguments)?)),
         "ftruncate" => Some(format!("cut {}", path(arguments)?)),
         "fsync" | "fdatasync" => Some(format!("sync {}", path(arguments)?)),
