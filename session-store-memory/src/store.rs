@@ -16,7 +16,7 @@ use crate::shard::{Locked, Shard};
 const SHARDS: usize = 256;
 
 /// How many records a sweep looks at under one lock, before others get their turn.
-const SWEEP_STEP: usize = 32;
+const SWEEP_STEP: usize = 16;
 
 /// Keeps sessions in the memory of this process. A clone is a second handle of the same store.
 ///
@@ -190,21 +190,24 @@ impl SessionStore for MemoryStore {
     async fn delete_expired(&self, limit: u32) -> Result<u32> {
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut removed = 0;
-        for locked in &*self.shards {
-            while removed < wanted {
+        let mut is_moving = true;
+        while is_moving {
+            is_moving = false;
+            // One step for each shard in turn: readers that wait for a lock are not passed by the sweep that has just left it.
+            for locked in &*self.shards {
                 // An idle sweep disturbs no reader.
-                let is_due = {
+                let is_due = removed < wanted && {
                     let shard = locked.read();
                     shard.is_due(self.now())
                 };
-                if !is_due {
-                    break;
+                if is_due {
+                    let expired = {
+                        let mut shard = locked.write();
+                        shard.sweep(self.now(), SWEEP_STEP, wanted - removed)
+                    };
+                    removed += expired.len();
+                    is_moving = true;
                 }
-                let expired = {
-                    let mut shard = locked.write();
-                    shard.sweep(self.now(), SWEEP_STEP, wanted - removed)
-                };
-                removed += expired.len();
             }
         }
         // No more than `limit` were removed.
