@@ -28,11 +28,12 @@ pub(crate) struct Dialect {
     pub(crate) least: &'static str,
     /// How a statement that writes tells what it found.
     pub(crate) tells: Tells,
-    /// Whether rows are swept by a column of its own, `sweep_at`, which is never later than `expires_at`.
-    pub(crate) has_sweep_at: bool,
+    /// Whether the index of `sweep_at` has the format too, so that sessions are counted in it and not in the table.
+    pub(crate) counts_in_index: bool,
     /// Whether a statement writes all indexes of the columns that it names, also where their values stay.
     pub(crate) writes_named_indexes: bool,
-    /// Removes at most `:limit` expired records, in the first of these statements.
+    /// Removes at most `:limit` expired records, in the first of these statements. Rows are found by `sweep_at`, which is
+    /// never later than `expires_at`; those that were renewed are moved on.
     pub(crate) delete_expired: &'static [&'static str],
 }
 
@@ -106,7 +107,7 @@ pub(crate) const SQLITE: Dialect = Dialect {
     greatest: "MAX",
     least: "MIN",
     tells: Tells::Rows,
-    has_sweep_at: true,
+    counts_in_index: false,
     writes_named_indexes: true,
     delete_expired: &[
         "DELETE FROM {table} WHERE expires_at <= :now AND session_key IN (
@@ -124,7 +125,8 @@ pub(crate) const SQLITE: Dialect = Dialect {
 /// are swept by `sweep_at`: the expiry as it was when the record was created or shortened. A sweep that finds a
 /// record there that was renewed since moves its `sweep_at`, once for all the touches in between.
 ///
-/// The rows to remove are an array: with a join, a plan that does not know the limit may read the whole table.
+/// The rows to remove are an array: with a join, a plan that does not know the limit may read the whole table. The parts of
+/// the sweep are called as no table of sessions may be.
 #[cfg(feature = "postgres")]
 pub(crate) const POSTGRES: Dialect = Dialect {
     quote: '"',
@@ -154,19 +156,19 @@ pub(crate) const POSTGRES: Dialect = Dialect {
     greatest: "GREATEST",
     least: "LEAST",
     tells: Tells::Rows,
-    has_sweep_at: true,
+    counts_in_index: false,
     writes_named_indexes: false,
     delete_expired: &["
-WITH due AS (
+WITH pg_due AS (
     SELECT session_key FROM {table} WHERE sweep_at <= :now AND expires_at <= :now
     ORDER BY sweep_at LIMIT :limit FOR UPDATE SKIP LOCKED
-), renewed AS (
+), pg_renewed AS (
     SELECT session_key FROM {table} WHERE sweep_at <= :now AND expires_at > :now
     ORDER BY sweep_at LIMIT 5000 FOR UPDATE SKIP LOCKED
-), moved AS (
-    UPDATE {table} SET sweep_at = expires_at WHERE session_key = ANY (ARRAY(SELECT session_key FROM renewed))
+), pg_moved AS (
+    UPDATE {table} SET sweep_at = expires_at WHERE session_key = ANY (ARRAY(SELECT session_key FROM pg_renewed))
 )
-DELETE FROM {table} WHERE session_key = ANY (ARRAY(SELECT session_key FROM due)) AND expires_at <= :now"],
+DELETE FROM {table} WHERE session_key = ANY (ARRAY(SELECT session_key FROM pg_due)) AND expires_at <= :now"],
 };
 
 /// MySQL, from 8.0, and MariaDB, from 10.6.
@@ -174,6 +176,10 @@ DELETE FROM {table} WHERE session_key = ANY (ARRAY(SELECT session_key FROM due))
 /// Rows are filed under a number, as in SQLite: under the key, which is random, each new one would go to another page.
 /// And a rotation leaves a row and its entry among the owner's where they are, so that `delete_owned`
 /// meets the row, waits for the rotation, and ends it under its new key (`OWNER-04`).
+///
+/// No index has `expires_at`, as in PostgreSQL: with one, the server takes a sixth more time for an update and a third more
+/// for a touch. The index that rows are swept by has the format too, for the count of all, which would else read the table,
+/// whose pages hold the data.
 ///
 /// Owners are bytes, because the collations that both databases have take trailing spaces for nothing. A key has none.
 #[cfg(feature = "mysql")]
@@ -193,23 +199,30 @@ pub(crate) const MYSQL: Dialect = Dialect {
     owner VARBINARY(255),
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
+    sweep_at BIGINT NOT NULL,
     deadline BIGINT,
     revision BIGINT NOT NULL,
     format SMALLINT NOT NULL,
     data LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     UNIQUE KEY session_key (session_key),
-    KEY expiry (expires_at, format),
+    KEY expiry (sweep_at, format),
     KEY owner (owner)
 ) ENGINE = InnoDB"],
     greatest: "GREATEST",
     least: "LEAST",
     tells: Tells::Number,
-    has_sweep_at: false,
+    counts_in_index: true,
     writes_named_indexes: false,
-    delete_expired: &["
-DELETE {table} FROM {table} JOIN (
-    SELECT id FROM {table} WHERE expires_at <= :now ORDER BY expires_at LIMIT :limit
-) AS due ON {table}.id = due.id WHERE {table}.expires_at <= :now"],
+    delete_expired: &[
+        "DELETE {table} FROM {table} JOIN (
+            SELECT id FROM {table} FORCE INDEX (expiry) WHERE sweep_at <= :now AND expires_at <= :now
+            ORDER BY sweep_at LIMIT :limit
+        ) AS `#due` ON {table}.id = `#due`.id WHERE {table}.expires_at <= :now",
+        "UPDATE {table} JOIN (
+            SELECT id FROM {table} FORCE INDEX (expiry) WHERE sweep_at <= :now AND expires_at > :now
+            ORDER BY sweep_at LIMIT 5000
+        ) AS `#renewed` ON {table}.id = `#renewed`.id SET {table}.sweep_at = {table}.expires_at",
+    ],
 };
 
 #[cfg(all(test, feature = "sqlite"))]

@@ -64,7 +64,7 @@ impl Statements {
                 "SELECT {INFO} FROM {{table}} WHERE owner = :owner AND session_key > :after AND {LIVE}
                 ORDER BY session_key LIMIT :limit"
             )),
-            count: compile(&format!("SELECT COUNT(*) FROM {{table}} WHERE {LIVE}")),
+            count: compile(&count(dialect)),
             count_owned: compile(&format!("SELECT COUNT(*) FROM {{table}} WHERE owner = :owner AND {LIVE}")),
             delete_owned: delete_owned(dialect).iter().map(|template| compile(template)).collect(),
             delete_all: delete_all(dialect).iter().map(|template| compile(template)).collect(),
@@ -75,12 +75,10 @@ impl Statements {
 /// Inserts a record, or replaces an expired one, and tells if it did neither: by returning no row, or by the number -1.
 fn create(dialect: &Dialect) -> String {
     // `expires_at` last, for databases that see the new values of the columns before.
-    let sweep_at = dialect.has_sweep_at.then_some(("sweep_at", ":expires_at"));
     let columns: Vec<(&str, &str)> = [("owner", ":owner"), ("created_at", ":created_at"), ("deadline", ":deadline")]
         .into_iter()
         .chain([("revision", ":fresh"), ("format", "1"), ("data", ":data")])
-        .chain(sweep_at)
-        .chain([("expires_at", ":expires_at")])
+        .chain([("sweep_at", ":expires_at"), ("expires_at", ":expires_at")])
         .collect();
     let list = |item: &dyn Fn(&str, &str) -> String| {
         columns.iter().map(|(column, value)| item(column, value)).collect::<Vec<_>>().join(", ")
@@ -120,10 +118,7 @@ fn conditional(dialect: &Dialect, key: &str) -> String {
     let [owner, expires_at, data, revision] =
         [("owner", ":owner"), ("expires_at", ":expires_at"), ("data", ":data"), ("revision", ":fresh")]
             .map(|(column, value)| assignment(column, value));
-    let sweep_at = match dialect.has_sweep_at {
-        true => assignment("sweep_at", &format!("{}(sweep_at, :expires_at)", dialect.least)),
-        false => String::new(),
-    };
+    let sweep_at = assignment("sweep_at", &format!("{}(sweep_at, :expires_at)", dialect.least));
     let (revision, returning) = match dialect.tells {
         Tells::Rows => (revision, "RETURNING revision, format"),
         Tells::Number => (
@@ -181,9 +176,21 @@ fn delete_all(dialect: &Dialect) -> [String; 2] {
     [LIVE, NOT_LIVE].map(|those| format!("{} WHERE {those}", delete_through(dialect, "PRIMARY")))
 }
 
+/// Counts all live records: where an index can tell, in the index, and only those in the table that a sweep has to look
+/// at. What is to be swept later is live until then, because `sweep_at` is never later than `expires_at`.
+fn count(dialect: &Dialect) -> String {
+    match dialect.counts_in_index {
+        true => format!(
+            "SELECT (SELECT COUNT(*) FROM {{table}} WHERE sweep_at > :now AND format = 1)
+            + (SELECT COUNT(*) FROM {{table}} WHERE sweep_at <= :now AND {LIVE})"
+        ),
+        false => format!("SELECT COUNT(*) FROM {{table}} WHERE {LIVE}"),
+    }
+}
+
 /// Names the index through which rows are found, where a statement that waits for a row does not see where it went.
 ///
-/// MariaDB and MySQL may else go through the index of `expires_at`, wait there for a record whose expiry is just moved, and
+/// MariaDB and MySQL may else go through the index of `sweep_at`, wait there for a record that is just moved in it, and
 /// find nothing in its old place.
 fn through(dialect: &Dialect, index: &str) -> String {
     match dialect.tells {
@@ -214,7 +221,7 @@ mod tests {
             #[cfg(feature = "mysql")]
             crate::dialect::MYSQL,
         ] {
-            let templates = [create(&dialect), conditional(&dialect, ""), unmoved(), delete(&dialect), LIVE.to_owned()];
+            let templates = [create(&dialect), conditional(&dialect, ""), unmoved(), delete(&dialect), count(&dialect)];
             for template in templates.iter().map(String::as_str).chain(dialect.delete_expired.iter().copied()) {
                 for piece in template.split(':').skip(1) {
                     let end = piece.find(|letter: char| letter != '_' && !letter.is_ascii_lowercase());

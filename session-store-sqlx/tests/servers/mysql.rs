@@ -1,18 +1,22 @@
 //! MariaDB, or MySQL if the variable names one.
 
+use std::sync::Arc;
+
 use libtest_mimic::Trial;
-use session_core::BoxError;
+use session_core::{BoxError, Clock, ManualClock, Scope, SessionIndex, SessionStore, SystemClock};
 use session_store_sqlx::MySqlStore;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, MySqlPool};
 
 use crate::trial;
-use crate::work::{fresh_table, get_in_each_others_way, live_a_life};
+use crate::work::{HOUR, fresh_table, get_in_each_others_way, key, live_a_few, live_a_life, record};
 
 const SERVER: &str = "SESSION_TEST_MARIADB_URL";
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
+        trial("mariadb: what was renewed is swept later", SERVER, renewed_is_swept_later),
+        trial("mariadb: no plan reads the whole table", SERVER, plans),
         trial("mariadb: sessions with odd settings", SERVER, odd_settings),
         trial("mariadb: every isolation level", SERVER, isolation_levels),
         trial("mariadb: another database, with a collation that ignores case", SERVER, another_database),
@@ -27,6 +31,68 @@ async fn pool(url: &str, greeting: &'static str) -> Result<MySqlPool, BoxError> 
         Box::pin(async move { sqlx::raw_sql(greeting).execute(connection).await.map(drop) })
     });
     Ok(pool.connect_with(options).await?)
+}
+
+async fn renewed_is_swept_later(url: String) -> Result<(), BoxError> {
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let table = fresh_table();
+    let store = MySqlStore::open(&url).await?.with_table(&table)?.with_clock(Arc::clone(&clock));
+    store.setup().await?;
+    let mut short = record("{}");
+    short.expires_at = clock.now().saturating_add(HOUR / 2);
+    store.create(&key("touched"), &record("{}")).await?;
+    let updated = store.create(&key("updated"), &record("{}")).await?;
+    let shortened = store.create(&key("shortened"), &record("{}")).await?;
+    store.create(&key("over"), &record("{}")).await?;
+    store.touch(&key("touched"), clock.now().saturating_add(HOUR * 3)).await?;
+    let mut renewed = record("{}");
+    renewed.expires_at = clock.now().saturating_add(HOUR * 3);
+    store.update(&key("updated"), updated, &renewed).await?;
+    store.update(&key("shortened"), shortened, &short).await?;
+    // What is filed where, with what each call should have left behind.
+    let pool = pool(&url, "DO 1").await?;
+    let filed = format!("SELECT session_key FROM {table} WHERE sweep_at < expires_at ORDER BY session_key");
+    let filed = || sqlx::query_scalar::<_, String>(AssertSqlSafe(filed.clone())).fetch_all(&pool);
+    assert_eq!(filed().await?, ["key-touched", "key-updated"], "a renewal moves no entry of an index");
+    clock.advance(HOUR * 3 / 4);
+    assert_eq!(store.count(Scope::All).await?, 3);
+    assert_eq!(store.delete_expired(10).await?, 1, "the one that was shortened");
+    clock.advance(HOUR * 5 / 4);
+    // Before a sweep has filed them anew, and after.
+    assert_eq!(store.count(Scope::All).await?, 2);
+    assert_eq!(store.delete_expired(10).await?, 1, "the one that is over");
+    assert_eq!(store.count(Scope::All).await?, 2);
+    assert_eq!(filed().await?, [""; 0], "a sweep meets what was renewed again and again");
+    clock.advance(HOUR * 2);
+    assert_eq!(store.count(Scope::All).await?, 0);
+    assert_eq!(store.delete_expired(10).await?, 2);
+    Ok(())
+}
+
+/// By how many rows the server reads in the order in which they are stored.
+async fn plans(url: String) -> Result<(), BoxError> {
+    let table = fresh_table();
+    let options: MySqlConnectOptions = url.parse()?;
+    let pool = MySqlPoolOptions::new().max_connections(1).connect_with(options).await?;
+    let store = MySqlStore::new(pool.clone()).with_table(&table)?;
+    store.setup().await?;
+    let fill = format!(
+        "INSERT INTO {table} (session_key, owner, created_at, expires_at, sweep_at, revision, format, data)
+        WITH RECURSIVE n AS (SELECT 0 AS n UNION ALL SELECT n + 1 FROM n WHERE n < 99)
+        SELECT concat('key-', a.n, '-', b.n), concat('owner-', a.n), 0, 4102444800000, 4102444800000, 1, 1, '{{}}'
+        FROM n AS a JOIN n AS b; ANALYZE TABLE {table}"
+    );
+    sqlx::raw_sql(AssertSqlSafe(fill)).execute(&pool).await?;
+    let rows = || async {
+        let status = sqlx::query("SHOW SESSION STATUS LIKE 'Handler_read_rnd_next'").fetch_one(&pool).await?;
+        Ok::<u64, BoxError>(sqlx::Row::try_get::<String, _>(&status, 1)?.parse()?)
+    };
+    let before = rows().await?;
+    live_a_few(&store).await?;
+    store.count(Scope::All).await?;
+    let read = rows().await? - before;
+    assert!(read < 10_000, "the whole table was read: {read} rows");
+    Ok(())
 }
 
 async fn odd_settings(url: String) -> Result<(), BoxError> {
@@ -62,10 +128,13 @@ async fn another_database(url: String) -> Result<(), BoxError> {
     let pool = pool(&url, "DO 1").await?;
     let create = format!("CREATE DATABASE {database} CHARACTER SET latin1 COLLATE latin1_general_ci");
     sqlx::raw_sql(AssertSqlSafe(create)).execute(&pool).await?;
-    let store = MySqlStore::open(&url).await?.with_schema(&database)?.with_table("a `b` :key")?;
-    store.setup().await?;
-    store.setup().await?;
-    live_a_life(&store).await?;
+    let store = MySqlStore::open(&url).await?.with_schema(&database)?;
+    for table in ["a `b` :key", "due", "renewed"] {
+        let store = store.clone().with_table(table)?;
+        store.setup().await?;
+        store.setup().await?;
+        live_a_life(&store).await?;
+    }
     sqlx::raw_sql(AssertSqlSafe(format!("DROP DATABASE {database}"))).execute(&pool).await?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::trial;
-use crate::work::{HOUR, fresh_table, get_in_each_others_way, key, live_a_life, record};
+use crate::work::{HOUR, fresh_table, get_in_each_others_way, key, live_a_few, live_a_life, record};
 
 const SERVER: &str = "SESSION_TEST_POSTGRES_URL";
 const POOLER: &str = "SESSION_TEST_PGBOUNCER_URL";
@@ -121,10 +121,13 @@ async fn another_schema(url: String) -> Result<(), BoxError> {
     let pool = pool(&url, &[]).await?;
     let quoted = schema.replace('"', "\"\"");
     sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA \"{quoted}\""))).execute(&pool).await?;
-    let store = PostgresStore::open(&url).await?.with_schema(&schema)?.with_table("a \"b\" :key")?;
-    store.setup().await?;
-    store.setup().await?;
-    live_a_life(&store).await?;
+    let store = PostgresStore::open(&url).await?.with_schema(&schema)?;
+    for table in ["a \"b\" :key", "due", "renewed", "moved", "stored", "excluded"] {
+        let store = store.clone().with_table(table)?;
+        store.setup().await?;
+        store.setup().await?;
+        live_a_life(&store).await?;
+    }
     sqlx::raw_sql(AssertSqlSafe(format!("DROP SCHEMA \"{quoted}\" CASCADE"))).execute(&pool).await?;
     Ok(())
 }
@@ -154,29 +157,6 @@ async fn scans(url: &str, table: &str) -> Result<i64, BoxError> {
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     let scans = format!("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = '{table}'");
     Ok(sqlx::query_scalar(AssertSqlSafe(scans)).fetch_one(&pool(url, &[]).await?).await?)
-}
-
-async fn live_a_few(store: &PostgresStore) -> Result<(), BoxError> {
-    use session_core::{Page, Scope, SessionIndex};
-    let ada = crate::work::owner("ada");
-    let mut over = record("{}").with_owner(ada.clone());
-    over.expires_at = over.created_at.saturating_sub(HOUR);
-    for number in 0..10 {
-        let revision = store.create(&key(format!("new-{number}")), &record("{}").with_owner(ada.clone())).await?;
-        store.create(&key(format!("over-{number}")), &over).await?;
-        let revision = store.update(&key(format!("new-{number}")), revision, &record("{}")).await?;
-        let rotated = key(format!("rotated-{number}"));
-        store.rotate(&key(format!("new-{number}")), revision, &rotated, &record("{}").with_owner(ada.clone())).await?;
-        store.touch(&rotated, record("{}").expires_at).await?;
-        store.load(&rotated).await?;
-        store.list(Scope::Owner(&ada), &Page::first(5)).await?;
-        store.list(Scope::All, &Page::first(5)).await?;
-        store.count(Scope::Owner(&ada)).await?;
-        assert_eq!(store.delete_expired(10).await?, 1);
-        store.delete(&rotated).await?;
-        store.delete_owned(&ada, None).await?;
-    }
-    Ok(())
 }
 
 async fn pool_behind_a_pooler(url: String) -> Result<(), BoxError> {

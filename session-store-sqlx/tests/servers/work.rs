@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::{
-    BoxError, Clock, Data, Error, OwnerId, Record, Revision, Scope, SessionIndex, SessionKey, SystemClock, Timestamp,
+    BoxError, Clock, Data, Error, OwnerId, Page, Record, Revision, Scope, SessionIndex, SessionKey, SystemClock,
+    Timestamp,
 };
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
@@ -57,6 +58,29 @@ pub(crate) async fn live_a_life<S: SessionIndex>(store: &S) -> Result<(), BoxErr
     }
     assert_eq!(store.delete_expired(10).await?, 0);
     assert_eq!(store.clear().await?, 0);
+    Ok(())
+}
+
+/// Calls that shall read no more than they have to, on a table with many rows.
+pub(crate) async fn live_a_few<S: SessionIndex>(store: &S) -> Result<(), BoxError> {
+    let ada = owner("ada");
+    let mut over = record("{}").with_owner(ada.clone());
+    over.expires_at = over.created_at.saturating_sub(HOUR);
+    for number in 0..10 {
+        let revision = store.create(&key(format!("new-{number}")), &record("{}").with_owner(ada.clone())).await?;
+        store.create(&key(format!("over-{number}")), &over).await?;
+        let revision = store.update(&key(format!("new-{number}")), revision, &record("{}")).await?;
+        let rotated = key(format!("rotated-{number}"));
+        store.rotate(&key(format!("new-{number}")), revision, &rotated, &record("{}").with_owner(ada.clone())).await?;
+        store.touch(&rotated, record("{}").expires_at).await?;
+        store.load(&rotated).await?;
+        store.list(Scope::Owner(&ada), &Page::first(5)).await?;
+        store.list(Scope::All, &Page::first(5)).await?;
+        store.count(Scope::Owner(&ada)).await?;
+        assert_eq!(store.delete_expired(10).await?, 1);
+        store.delete(&rotated).await?;
+        store.delete_owned(&ada, None).await?;
+    }
     Ok(())
 }
 
