@@ -21,6 +21,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("postgres: a session with odd settings", SERVER, odd_settings),
         trial("postgres: serializable transactions by default", SERVER, serializable),
         trial("postgres: another schema", SERVER, another_schema),
+        trial("postgres: tables called as parts of statements", SERVER, misleading_names),
         trial("postgres: no plan reads the whole table", SERVER, plans),
         trial("postgres: ten processes set up at once", SERVER, crate::ten_processes_set_up_at_once),
         trial("postgres: a pool behind a pooler", POOLER, pool_behind_a_pooler),
@@ -116,18 +117,30 @@ async fn serializable(url: String) -> Result<(), BoxError> {
     Ok(())
 }
 
+/// Tables that are called as parts of statements are, or once were.
+async fn misleading_names(url: String) -> Result<(), BoxError> {
+    let schema = fresh_table();
+    let store = PostgresStore::new(pool(&url, &[("search_path", &schema)]).await?);
+    sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).execute(&pool(&url, &[]).await?).await?;
+    for table in ["due", "renewed", "moved", "stored", "excluded"] {
+        let store = store.clone().with_table(table)?;
+        store.setup().await?;
+        live_a_life(&store).await?;
+    }
+    sqlx::raw_sql(AssertSqlSafe(format!("DROP SCHEMA {schema} CASCADE"))).execute(&pool(&url, &[]).await?).await?;
+    Ok(())
+}
+
 async fn another_schema(url: String) -> Result<(), BoxError> {
     let schema = format!("{} \"of\" {{table}}", fresh_table());
     let pool = pool(&url, &[]).await?;
     let quoted = schema.replace('"', "\"\"");
     sqlx::raw_sql(AssertSqlSafe(format!("CREATE SCHEMA \"{quoted}\""))).execute(&pool).await?;
     let store = PostgresStore::open(&url).await?.with_schema(&schema)?;
-    for table in ["a \"b\" :key", "due", "renewed", "moved", "stored", "excluded"] {
-        let store = store.clone().with_table(table)?;
-        store.setup().await?;
-        store.setup().await?;
-        live_a_life(&store).await?;
-    }
+    let store = store.with_table("a \"b\" :key")?;
+    store.setup().await?;
+    store.setup().await?;
+    live_a_life(&store).await?;
     sqlx::raw_sql(AssertSqlSafe(format!("DROP SCHEMA \"{quoted}\" CASCADE"))).execute(&pool).await?;
     Ok(())
 }
