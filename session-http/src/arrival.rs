@@ -46,7 +46,7 @@ impl Arrival {
     pub(crate) fn of<B>(config: &SessionConfig, request: &Request<B>) -> Self {
         let Some(express) = config.as_express() else {
             let client = Client::of(config, request);
-            return if config.serves(&client, request.uri().path()) { Self::Native(client) } else { Self::Outside };
+            return if client.is_served(config, request.uri().path()) { Self::Native(client) } else { Self::Outside };
         };
         let cookie = express.cookie_for(request);
         if cookie.serves(request.uri().path()) {
@@ -69,6 +69,11 @@ impl Client {
             client.is_secure = config.proxy.sees_https(request.headers(), request.extensions());
         }
         client
+    }
+
+    /// Says whether requests for this path have a session.
+    fn is_served(&self, config: &SessionConfig, path: &str) -> bool {
+        !config.is_gated || config.as_transport().is_some() || config.cookie_for(self).serves(path)
     }
 }
 

@@ -5,18 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderMap, Uri};
-use session_core::{
-    BoxError, Clock, Expiry, Record, SessionId, SessionIndex, SessionKey, SessionStore, SystemClock, Timestamp,
-};
+use session_core::{BoxError, Clock, Expiry, SessionId, SessionIndex, SessionStore, SystemClock, Timestamp};
 
 use crate::arrival::Client;
 use crate::departed::Departed;
-use crate::express::{self, Express, Taken};
-use crate::presented::find;
+use crate::express::Express;
 use crate::{
-    CookieFormat, CookiePolicy, Error, FailurePolicy, InvalidCookie, Presented, Proxy, Secrets, SessionLimit, SignedId,
-    Timer, Transport, events,
+    CookieFormat, CookiePolicy, Error, FailurePolicy, InvalidCookie, Proxy, Secrets, SessionLimit, SignedId, Timer,
+    Transport,
 };
 
 /// Makes the id of a session.
@@ -41,14 +37,14 @@ pub struct SessionConfig {
     pub(crate) timer: Option<Arc<dyn Timer>>,
     pub(crate) store_timeout: Duration,
     clock: Arc<dyn Clock>,
-    format: Arc<dyn CookieFormat>,
-    namespace: Arc<str>,
-    touch_throttle: Option<Duration>,
+    pub(crate) format: Arc<dyn CookieFormat>,
+    pub(crate) namespace: Arc<str>,
+    pub(crate) touch_throttle: Option<Duration>,
     express: Option<Arc<Express>>,
-    new_id: Option<Arc<NewId>>,
-    is_gated: bool,
+    pub(crate) new_id: Option<Arc<NewId>>,
+    pub(crate) is_gated: bool,
     /// Shared by the clones of the configuration.
-    departed: Arc<Departed>,
+    pub(crate) departed: Arc<Departed>,
 }
 
 impl SessionConfig {
@@ -238,11 +234,6 @@ impl SessionConfig {
         self
     }
 
-    /// Says whether requests for this path have a session.
-    pub(crate) fn serves(&self, client: &Client, path: &str) -> bool {
-        !self.is_gated || self.transport.is_some() || self.cookie_for(client).serves(path)
-    }
-
     /// Sets what makes the ids (`genid`); 192 random bits from the operating system otherwise.
     ///
     /// Whoever can guess an id has the session: anything with less than 128 random bits is a hole. An id that is in use already
@@ -254,36 +245,12 @@ impl SessionConfig {
         self
     }
 
-    pub(crate) fn new_id(&self) -> Result<SessionId, Error> {
-        match &self.new_id {
-            None => Ok(SessionId::generate()?),
-            Some(new_id) => {
-                let id = new_id().map_err(Error::NewId)?;
-                if self.comes_back(&id) {
-                    Ok(id)
-                } else {
-                    Err(Error::NewId("the format does not know such ids".into()))
-                }
-            }
-        }
-    }
-
-    /// Says whether the format reads the id that it writes; Express escapes whatever there is.
-    fn comes_back(&self, id: &SessionId) -> bool {
-        self.express.is_some() || self.format.read(self.write_id(id).as_bytes(), &self.secrets).as_ref() == Some(id)
-    }
-
     pub(crate) fn index(&self) -> Result<&dyn SessionIndex, Error> {
         self.index.as_deref().ok_or(Error::NoIndex)
     }
 
     pub(crate) fn limit(&self) -> Option<(&dyn SessionIndex, SessionLimit)> {
         self.index.as_deref().zip(self.limit)
-    }
-
-    /// Says whether no two ids are ever the same.
-    pub(crate) fn has_random_ids(&self) -> bool {
-        self.new_id.is_none()
     }
 
     pub(crate) fn as_express(&self) -> Option<&Express> {
@@ -300,90 +267,8 @@ impl SessionConfig {
         client.cookie.as_deref().unwrap_or(&self.cookie)
     }
 
-    /// Takes out of a loaded record what is not the application's, under the rules of Express.
-    pub(crate) fn take_in(&self, record: &mut Record) -> Option<Taken> {
-        self.express.as_ref().map(|_| express::take_in(record))
-    }
-
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
-    }
-
-    /// Returns what the store files the session of this id under.
-    pub(crate) fn key_of(&self, id: &SessionId) -> SessionKey {
-        SessionKey::derive(&self.namespace, id)
-    }
-
-    /// Remembers that this layer is about to make the key dead.
-    pub(crate) fn remember_departed(&self, key: &SessionKey) {
-        self.departed.remember(key, self.now());
-    }
-
-    /// Notes that the browser has nothing else to present than the key that this layer made dead.
-    pub(crate) fn keep_departed(&self, key: &SessionKey) {
-        self.departed.keep(key, self.now());
-    }
-
-    /// Notes that the browser has another key to present than the one that this layer made dead.
-    pub(crate) fn supersede_departed(&self, key: &SessionKey) {
-        self.departed.supersede(key, self.now());
-    }
-
-    /// Returns how many sessions this layer has ended so far that are still presented.
-    pub(crate) fn departures(&self) -> u64 {
-        self.departed.count()
-    }
-
-    /// Says whether this layer made the key dead a moment ago, when a request that arrived after so many
-    /// [departures](Self::departures) was on its way.
-    pub(crate) fn is_departed(&self, key: &SessionKey, arrived: u64) -> bool {
-        self.departed.knows(key, self.now(), arrived)
-    }
-
-    /// Writes what a client presents from now on.
-    pub(crate) fn write_id(&self, id: &SessionId) -> String {
-        self.format.write(id, &self.secrets)
-    }
-
-    /// Reads the id that a request presents, without any I/O (S4). Two are none (S9).
-    pub(crate) fn read_id(&self, client: &Client, headers: &HeaderMap) -> Option<SessionId> {
-        match self.find(client, headers, &Uri::default()) {
-            Presented::Nothing => None,
-            Presented::Several => {
-                events::presented_twice();
-                None
-            }
-            Presented::Once(value) => {
-                let id = self.format.read(value, &self.secrets);
-                if id.is_none() {
-                    events::bad_signature();
-                }
-                id
-            }
-        }
-    }
-
-    /// Says whether what was accepted is not what would be written now: an old secret signed it.
-    pub(crate) fn is_outdated(&self, client: &Client, headers: &HeaderMap, id: &SessionId) -> bool {
-        let is_written_now = |value: &[u8]| value == self.write_id(id).as_bytes();
-        let is_single = self.secrets.are_single() || self.express.is_some();
-        !is_single
-            && matches!(self.find(client, headers, &Uri::default()), Presented::Once(value) if !is_written_now(value))
-    }
-
-    fn find<'r>(&self, client: &'r Client, headers: &'r HeaderMap, unknown: &'r Uri) -> Presented<'r> {
-        match self.as_transport() {
-            Some(transport) => transport.find(client.uri.as_deref().unwrap_or(unknown), headers),
-            None => find(headers, self.cookie_for(client).name()),
-        }
-    }
-
-    pub(crate) fn touch_throttle(&self) -> Duration {
-        let default = || {
-            let tenth = self.expiry.idle_timeout().map_or(Duration::MAX, |idle| idle / 10);
-            tenth.min(Self::LONGEST_DEFAULT_THROTTLE)
-        };
-        self.touch_throttle.unwrap_or_else(default)
     }
 }
 

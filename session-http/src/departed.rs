@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use session_core::{SessionKey, Timestamp};
 
+use crate::SessionConfig;
+
 /// How long a key is remembered: longer than a request that was sent with it is on its way.
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -37,15 +39,43 @@ struct Departure {
     number: Option<u64>,
 }
 
+impl SessionConfig {
+    /// Remembers that this layer is about to make the key dead.
+    pub(crate) fn remember_departed(&self, key: &SessionKey) {
+        self.departed.remember(key, self.now());
+    }
+
+    /// Notes that the browser has nothing else to present than the key that this layer made dead.
+    pub(crate) fn keep_departed(&self, key: &SessionKey) {
+        self.departed.keep(key, self.now());
+    }
+
+    /// Notes that the browser has another key to present than the one that this layer made dead.
+    pub(crate) fn supersede_departed(&self, key: &SessionKey) {
+        self.departed.supersede(key, self.now());
+    }
+
+    /// Returns how many sessions this layer has ended so far that are still presented.
+    pub(crate) fn departures(&self) -> u64 {
+        self.departed.count()
+    }
+
+    /// Says whether this layer made the key dead a moment ago, when a request that arrived after so many
+    /// [departures](Self::departures) was on its way.
+    pub(crate) fn is_departed(&self, key: &SessionKey, arrived: u64) -> bool {
+        self.departed.knows(key, self.now(), arrived)
+    }
+}
+
 impl Departed {
     /// Remembers a key. Browsers have another one, or none, when they are told. Called before the store is, so that nobody
     /// finds the key dead and not yet remembered.
-    pub(crate) fn remember(&self, key: &SessionKey, now: Timestamp) {
+    fn remember(&self, key: &SessionKey, now: Timestamp) {
         self.memory().insert(key, now, None);
     }
 
     /// Notes that the browser has nothing else to present than the key, if it is remembered.
-    pub(crate) fn keep(&self, key: &SessionKey, now: Timestamp) {
+    fn keep(&self, key: &SessionKey, now: Timestamp) {
         let mut memory = self.memory();
         if memory.keys.contains_key(key) {
             let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
@@ -54,7 +84,7 @@ impl Departed {
     }
 
     /// Notes that the browser has another one to present now, if the key is remembered.
-    pub(crate) fn supersede(&self, key: &SessionKey, now: Timestamp) {
+    fn supersede(&self, key: &SessionKey, now: Timestamp) {
         let mut memory = self.memory();
         if memory.keys.contains_key(key) {
             memory.insert(key, now, None);
@@ -62,13 +92,13 @@ impl Departed {
     }
 
     /// Returns how many keys were remembered that browsers go on presenting.
-    pub(crate) fn count(&self) -> u64 {
+    fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 
     /// Says whether a key that the store does not know was made dead by this layer within the last minute, and a request that arrived
     /// after so many departures was on its way then.
-    pub(crate) fn knows(&self, key: &SessionKey, now: Timestamp, arrived: u64) -> bool {
+    fn knows(&self, key: &SessionKey, now: Timestamp, arrived: u64) -> bool {
         let was_on_its_way = |departure: &Departure| departure.number.is_none_or(|number| number > arrived);
         self.memory().keys.get(key).is_some_and(|departure| now < departure.until && was_on_its_way(departure))
     }

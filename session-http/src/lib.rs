@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod arrival;
+mod attempt;
 mod attributes;
 mod changes;
 mod commit;
@@ -15,6 +16,7 @@ mod events;
 pub mod express;
 mod failure;
 mod format;
+mod id;
 mod limit;
 mod login;
 mod plan;
@@ -23,9 +25,11 @@ mod proxy;
 mod response;
 mod secrets;
 mod session;
+mod shared;
 mod slot;
 mod state;
 mod timer;
+mod touch;
 mod transport;
 mod turn;
 

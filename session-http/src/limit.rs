@@ -10,7 +10,7 @@ use crate::draft::LOGIN;
 use crate::events::{self, Reason};
 use crate::login::Login;
 use crate::plan::Plan;
-use crate::session::Shared;
+use crate::shared::Shared;
 use crate::state::{CookieOrder, Line, Stored};
 
 /// How many sessions a user may have at once, and which give way when there are more.

@@ -6,7 +6,7 @@ use crate::changes::ChangeLog;
 use crate::draft::Draft;
 use crate::events::{self, Reason};
 use crate::express::{Action, ExpressCookie, Occasion};
-use crate::session::Shared;
+use crate::shared::Shared;
 use crate::state::{CookieOrder, Ended, Line, State, Stored, Wishes};
 use crate::{Error, SessionConfig};
 

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
 use crate::error::Outage;
 use crate::express::Ledger;
-use crate::session::Shared;
+use crate::shared::Shared;
 use crate::state::{CookieOrder, Line, State, Stored};
 use crate::{News, SessionConfig, Transport};
 

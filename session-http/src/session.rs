@@ -1,7 +1,7 @@
 //! The handle that a request's handler reads and writes.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -9,13 +9,12 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use session_core::{OwnerId, SessionKey, Timestamp};
 
-use crate::arrival::Client;
 use crate::changes::{Change, Modify};
 use crate::draft::{Draft, MAX_AGE, read, text, write};
-use crate::events::{self, Reason};
+use crate::events::Reason;
+use crate::shared::Shared;
 use crate::state::{Line, State};
-use crate::turn::Turn;
-use crate::{CookiePolicy, Error, SessionConfig};
+use crate::{CookiePolicy, Error};
 
 /// The session of one request: values by name, the user it belongs to, and its end.
 ///
@@ -26,15 +25,6 @@ use crate::{CookiePolicy, Error, SessionConfig};
 /// A session that nobody wrote to is not stored, and one whose last value was removed is destroyed, unless it has an owner.
 #[derive(Clone)]
 pub struct Session(pub(crate) Arc<Shared>);
-
-pub(crate) struct Shared {
-    pub(crate) config: Arc<SessionConfig>,
-    pub(crate) client: Client,
-    /// Held by whoever talks to the store.
-    pub(crate) turn: Turn,
-    /// Never held while code of the application runs, nor across an await.
-    state: Mutex<State>,
-}
 
 impl Session {
     /// Reads a value, or `None` if nothing is stored under the name. A value of another type is an error, never a default.
@@ -243,7 +233,7 @@ impl Session {
     /// Extends the session at the end of the request, however recently it was extended.
     ///
     /// Without it the session is extended too, if that gains at least the
-    /// [throttle](SessionConfig::with_touch_throttle).
+    /// [throttle](crate::SessionConfig::with_touch_throttle).
     pub fn touch(&self) {
         self.0.state().wish(|wishes| wishes.touch = true);
     }
@@ -267,25 +257,6 @@ impl Session {
             }
         }
         Err(Error::Contention)
-    }
-}
-
-impl Shared {
-    pub(crate) fn new(config: Arc<SessionConfig>, client: Client, state: State) -> Self {
-        Self { config, client, turn: Turn::default(), state: Mutex::new(state) }
-    }
-
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing that can panic runs under the lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        if self.state().has_changes() {
-            events::not_committed();
-        }
     }
 }
 

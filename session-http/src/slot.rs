@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 
 use crate::arrival::{Arrival, Client, Presented};
 use crate::express::{Ledger, take_in};
-use crate::session::Shared;
+use crate::shared::Shared;
 use crate::state::{State, Stored};
 use crate::turn::Turn;
 use crate::{Error, LoadFailure, ResponseHeaders, Session, SessionConfig, events};

@@ -5,7 +5,7 @@ mod support;
 
 use session_core::{Scope, SessionIndex, SessionKey, SessionStore};
 use session_http::{Error, Session};
-use support::drops::{drops, start_log};
+use support::log::{drops, start_log};
 use support::{App, Browser, HOUR, MINUTE, Visit, owner, set_cookie};
 
 async fn live(app: &App) -> u64 {

@@ -2,30 +2,15 @@
 
 mod support;
 
-use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header;
 use session_core::{Error as StoreError, Expiry};
 use session_http::{Error, Secrets, SessionConfig};
 use session_store_encrypted::{EncryptedStore, EncryptionKey, EncryptionKeys};
+use support::log::{logged, start_log};
 use support::{App, Browser, HOUR, SECRET, assert_unavailable, set_cookie};
-
-/// Collects everything that is logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no test panics under this lock").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// Makes the same application over the same records, with another key for them.
 fn encrypted(app: &App, id: &str) -> App {
@@ -39,26 +24,18 @@ fn encrypted(app: &App, id: &str) -> App {
 #[tokio::test]
 async fn s16_and_s20_a_session_that_does_not_decrypt_is_told_and_refused_and_never_empty() {
     const VALUE: &str = "a value that nobody else may read";
+    start_log();
     let written = encrypted(&App::new(), "2026-01");
     let mut browser = Browser::default();
     written.request(&mut browser, async |session| session.set("v", VALUE).expect("text is JSON")).await;
 
-    let log = Log::default();
-    let sink = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || sink.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
     let without_the_key = encrypted(&written, "2026-07");
     let visit = without_the_key.visit(&browser);
     let refusal = visit.try_open().await.expect_err("it does not open");
     assert!(matches!(&refusal, Error::Store(StoreError::Corrupt(_))), "{refusal:?}");
-    drop(guard);
+    let log = logged();
     assert_unavailable(&refusal.to_response::<String>());
 
-    let log = String::from_utf8(log.0.lock().expect("no test panics under this lock").clone()).expect("it is text");
     assert!(log.contains("session not loaded") && log.contains("the stored session cannot be read"), "{log}");
     let (id, _) = browser.cookie.as_deref().and_then(|cookie| cookie.split_once('.')).expect("an id");
     for secret in [VALUE, id] {

@@ -5,7 +5,7 @@ mod support;
 
 use session_core::{Scope, SessionIndex};
 use session_http::{Error, Session};
-use support::drops::{drops, start_log};
+use support::log::{drops, start_log};
 use support::{App, HOUR, MINUTE, owner, set_cookie};
 
 /// All ways to run two sequences of steps side by side, each in its own order.

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-pub(crate) mod drops;
+pub(crate) mod log;
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! The events of changes that were dropped, counted.
+//! What was logged on a test's thread.
 
 use std::cell::RefCell;
 use std::io;
@@ -31,12 +31,17 @@ pub(crate) fn start_log() {
     STARTED.call_once(|| {
         let is_captured = traces::tap(|bytes| drop(io::Write::write(&mut Log, bytes)));
         if !is_captured {
-            tracing_subscriber::fmt().with_max_level(Level::TRACE).with_writer(|| Log).init();
+            tracing_subscriber::fmt().with_max_level(Level::TRACE).with_ansi(false).with_writer(|| Log).init();
         }
     });
 }
 
+/// Returns what was logged on this thread.
+pub(crate) fn logged() -> String {
+    LOG.with_borrow(|log| String::from_utf8_lossy(log).into_owned())
+}
+
 /// Returns how many times a change was dropped on this thread.
 pub(crate) fn drops() -> usize {
-    LOG.with_borrow(|log| String::from_utf8_lossy(log).matches("its changes are dropped").count())
+    logged().matches("its changes are dropped").count()
 }

@@ -1,0 +1,36 @@
+//! What the handles of one session have in common: its state, and who may talk to the store.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::arrival::Client;
+use crate::state::State;
+use crate::turn::Turn;
+use crate::{SessionConfig, events};
+
+pub(crate) struct Shared {
+    pub(crate) config: Arc<SessionConfig>,
+    pub(crate) client: Client,
+    /// Held by whoever talks to the store.
+    pub(crate) turn: Turn,
+    /// Never held while code of the application runs, nor across an await.
+    state: Mutex<State>,
+}
+
+impl Shared {
+    pub(crate) fn new(config: Arc<SessionConfig>, client: Client, state: State) -> Self {
+        Self { config, client, turn: Turn::default(), state: Mutex::new(state) }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that can panic runs under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if self.state().has_changes() {
+            events::not_committed();
+        }
+    }
+}
