@@ -98,7 +98,7 @@ pub(crate) fn create_entry(path: &Path, empty: &Path, root: &Path) -> io::Result
             outcome => return outcome.map(|()| is_folder_new),
         }
     }
-    make().map(|()| is_folder_new)
+    options.open(path).map(|_| is_folder_new)
 }
 
 /// Opens a lock file, and makes it if it is not there.
