@@ -212,7 +212,7 @@ fn is_named(name: &str, key: &str) -> bool {
     match name.len().cmp(&(key.len() + 2)) {
         Ordering::Less => false,
         Ordering::Equal => name.get(1..=key.len()) == Some(key) && !key.contains('\\'),
-        Ordering::Greater => name.contains('\\') && unescape(name).is_some_and(|name| name == key),
+        Ordering::Greater => unescape(name).is_some_and(|name| name == key),
     }
 }
 

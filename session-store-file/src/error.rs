@@ -23,7 +23,7 @@ pub(crate) enum Damage {
     Truncated,
     #[error("the data does not match its checksum")]
     Checksum,
-    #[error("the data is not a json object")]
+    #[error("the data is not text")]
     Data,
 }
 
