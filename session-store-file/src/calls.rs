@@ -104,9 +104,8 @@ impl Disk {
         let _shard = self.lock_shard(name.shard())?;
         match self.look(&name, Access::Read) {
             Ok(None) => Ok(false),
-            Ok(Some(mut stored)) => {
-                // What a load refuses as damaged is not live.
-                let was_live = stored.head.is_live(self.options.now()) && self.read(&mut stored).is_ok();
+            Ok(Some(stored)) => {
+                let was_live = stored.head.is_live(self.options.now());
                 self.remove(&stored)?;
                 Ok(was_live)
             }

@@ -11,6 +11,9 @@ use session_core::{Data, Error, OwnerId, Record, Result, Revision, SessionInfo, 
 /// The version of what the fields mean that this crate writes and reads (`DATA-03`).
 pub(crate) const FORMAT: i32 = 1;
 
+/// How much later than its place in the index of sweeps a record may expire, in milliseconds.
+const QUANTUM: i64 = 10_000;
+
 /// A document as it is stored, in the bytes that the server sent: a look at a field copies nothing.
 ///
 /// Any field may be missing or of another type: what that means is decided here, not by the driver.
@@ -22,6 +25,11 @@ impl Stored {
     /// Says whether the record has expired. One whose expiry cannot be read has not.
     pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
         matches!(self.field("expires_at"), Ok(Some(RawBsonRef::DateTime(end))) if end.timestamp_millis() <= now.unix_millis())
+    }
+
+    /// Says whether the record is live, and of the known format.
+    pub(crate) fn is_live(&self, now: Timestamp) -> bool {
+        self.check_format().is_ok() && matches!(self.time("expires_at"), Ok(Some(end)) if now < end)
     }
 
     /// Reads the whole record.
@@ -105,6 +113,13 @@ fn date(time: Timestamp) -> DateTime {
     DateTime::from_millis(time.unix_millis())
 }
 
+/// Returns when a sweep looks at a record: its expiry, rounded down to ten seconds, so that a write that moves the expiry by less
+/// mostly moves nothing in the index.
+fn sweep_at(expires_at: Timestamp) -> DateTime {
+    let millis = expires_at.unix_millis();
+    DateTime::from_millis(millis - millis % QUANTUM)
+}
+
 fn number(revision: Revision) -> i64 {
     // A revision has 63 bits.
     i64::try_from(revision.number()).unwrap_or(i64::MAX)
@@ -118,6 +133,7 @@ pub(crate) fn fresh(key: &SessionKey, revision: Revision, record: &Record) -> Do
     }
     document.insert("created_at", date(record.created_at));
     document.insert("expires_at", date(record.expires_at));
+    document.insert("sweep_at", sweep_at(record.expires_at));
     if let Some(deadline) = record.deadline {
         document.insert("deadline", date(deadline));
     }
@@ -125,30 +141,20 @@ pub(crate) fn fresh(key: &SessionKey, revision: Revision, record: &Record) -> Do
     document
 }
 
-/// Makes the change that puts `record` under `key` if the document has the expected revision, and else changes nothing.
-///
-/// Of a change that may depend on what is there the server takes texts for names of fields that begin with a dollar
-/// sign, and an owner's may: texts are marked as what they are.
-pub(crate) fn successor(key: &SessionKey, expected: Revision, revision: Revision, record: &Record) -> Vec<Document> {
-    let text = |text: &str| doc! { "$literal": text };
-    let mut next = doc! { "_id": "$_id", "key": text(key.as_str()), "format": FORMAT, "revision": number(revision) };
-    if let Some(owner) = &record.owner {
-        next.insert("owner", text(owner.as_str()));
-    }
-    next.insert("created_at", "$created_at");
-    next.insert("expires_at", date(record.expires_at));
-    next.insert("deadline", "$deadline");
-    next.insert("data", text(record.data.as_str()));
-    let is_expected = doc! { "$and": [
-        { "$eq": ["$revision", number(expected)] },
-        { "$eq": ["$format", FORMAT] },
-    ] };
-    vec![doc! { "$replaceWith": { "$cond": [is_expected, next, "$$ROOT"] } }]
+/// Makes the change that puts `record` under `key`; `created_at` and `deadline` stay (`UPDATE-06`, `ROTATE-05`).
+pub(crate) fn successor(key: &SessionKey, revision: Revision, record: &Record) -> Document {
+    let mut fields = doc! {
+        "key": key.as_str(), "revision": number(revision), "data": record.data.as_str(),
+        "expires_at": date(record.expires_at), "sweep_at": sweep_at(record.expires_at),
+    };
+    let Some(owner) = &record.owner else { return doc! { "$set": fields, "$unset": { "owner": "" } } };
+    fields.insert("owner", owner.as_str());
+    doc! { "$set": fields }
 }
 
 /// Makes the change that moves the expiry later, and never back (`TOUCH-02`).
 pub(crate) fn later(expires_at: Timestamp) -> Document {
-    doc! { "$max": { "expires_at": date(expires_at) } }
+    doc! { "$max": { "expires_at": date(expires_at), "sweep_at": sweep_at(expires_at) } }
 }
 
 /// Asks for whatever is stored under a key.
@@ -161,15 +167,23 @@ pub(crate) fn unexpired_under(key: &SessionKey, now: Timestamp) -> Document {
     doc! { "key": key.as_str(), "expires_at": { "$gt": date(now) } }
 }
 
+/// Asks for what is under the key, has not expired, and has the revision.
+pub(crate) fn at_revision(key: &SessionKey, revision: Revision, now: Timestamp) -> Document {
+    let mut filter = unexpired_under(key, now);
+    filter.insert("revision", number(revision));
+    filter.insert("format", FORMAT);
+    filter
+}
+
 /// Asks for what is under the key and has expired. The server compares dates with dates only: what has no date for an
 /// expiry has not expired, and is not replaced (`LOAD-03`).
 pub(crate) fn expired_under(key: &SessionKey, now: Timestamp) -> Document {
     doc! { "key": key.as_str(), "expires_at": { "$lte": date(now) } }
 }
 
-/// Asks for everything that has expired.
+/// Asks for everything that has expired, in the index of sweeps.
 pub(crate) fn expired(now: Timestamp) -> Document {
-    doc! { "expires_at": { "$lte": date(now) } }
+    doc! { "sweep_at": { "$lte": date(now) }, "expires_at": { "$lte": date(now) } }
 }
 
 /// Asks for everything that is live.

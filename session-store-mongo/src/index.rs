@@ -8,8 +8,7 @@ use session_core::{Cursor, Error, Listing, OwnerId, Page, Result, Scope, Session
 use crate::document::{self, Stored};
 use crate::store::MongoStore;
 
-/// A listing is in the order in which the documents were made, which a rotation does not change; a cursor is the `_id` of the
-/// last one that was shown.
+/// A listing is in the order of the `_id`s, which a rotation does not change; a cursor is the `_id` of the last one that was shown.
 ///
 /// The index reads no data. A record whose format is not known is neither listed nor counted; one whose data was damaged by
 /// hand is, until somebody loads it.

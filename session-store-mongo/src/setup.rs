@@ -10,11 +10,12 @@ use session_core::{Error, Result};
 
 /// How long the server keeps a record after its expiry, before it collects it by its own clock.
 ///
-/// Long enough that no difference between its clock and the application's ends a session that the application's has alive.
+/// Long enough that no difference between its clock and the application's ends a session that the application's has alive. It
+/// counts from `sweep_at`, ten seconds before the expiry at most.
 pub(crate) const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The name of the unique index. Writes name it, so that they are refused where `setup` has not run: without the index
-/// two sessions could be created under one key.
+/// The name of the unique index. Writes name it, the first create among them, so that they are refused where `setup` has not
+/// run: without the index two sessions could be created under one key.
 pub(crate) const KEY_INDEX: &str = "key";
 
 /// The indexes that the calls need.
@@ -27,7 +28,7 @@ pub(crate) fn indexes() -> Vec<IndexModel> {
     let model = |keys: Document, options: IndexOptions| IndexModel::builder().keys(keys).options(options).build();
     vec![
         model(doc! { "key": 1 }, named(KEY_INDEX).unique(true).build()),
-        model(doc! { "expires_at": 1 }, named("expiry").expire_after(GRACE).build()),
+        model(doc! { "sweep_at": 1 }, named("sweep").expire_after(GRACE).build()),
         // In the order of a listing, and of the scan that ends an owner's sessions: neither a rotation nor an update that
         // keeps the owner moves an entry, so that no scan misses one (`OWNER-04`).
         model(

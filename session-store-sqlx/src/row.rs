@@ -48,12 +48,12 @@ pub(crate) fn unknown_format() -> Error {
     Error::corrupt("the format version is not known")
 }
 
-/// Says whether the record of [these columns](record), followed by one more, is removed already.
+/// Says whether the record of a row that begins with `expires_at, format, revision` is removed already.
 pub(crate) fn is_removed<DB: Driver>(row: &DB::Row) -> Result<bool> {
-    Ok(integer::<DB>(row, 7)? != 0)
+    Ok(integer::<DB>(row, 3)? != 0)
 }
 
-/// Says whether the columns `expires_at, format` are those of a record that is live and can be read.
+/// Says whether a row that begins with `expires_at, format` is that of a record that is live and of the known format.
 pub(crate) fn is_live<DB: Driver>(row: &DB::Row, now: Timestamp) -> Result<bool> {
     Ok(now.unix_millis() < integer::<DB>(row, 0)? && integer::<DB>(row, 1)? == FORMAT)
 }

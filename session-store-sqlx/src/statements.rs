@@ -27,6 +27,7 @@ pub(crate) struct Statements {
 }
 
 const RECORD: &str = "format, revision, owner, created_at, expires_at, deadline, data";
+const END: &str = "expires_at, format, revision";
 const INFO: &str = "session_key, owner, created_at, expires_at, deadline";
 const LIVE: &str = "expires_at > :now AND format = 1";
 const NOT_LIVE: &str = "(expires_at <= :now OR format <> 1)";
@@ -148,16 +149,16 @@ fn assignment(column: &str, value: &str) -> String {
     format!("{column} = CASE WHEN revision = :expected AND format = 1 THEN {value} ELSE {column} END,")
 }
 
-/// Returns the record under a key, and whether it is removed already.
+/// Returns until when the record under a key was live, and whether it is removed already.
 ///
 /// Of the two databases that tell by a number, MariaDB can do both at once, and MySQL cannot: each reads as a comment what is
 /// meant for the other.
 fn delete(dialect: &Dialect) -> String {
     match dialect.tells {
-        Tells::Rows => format!("DELETE FROM {{table}} WHERE session_key = :key RETURNING {RECORD}, 1"),
+        Tells::Rows => format!("DELETE FROM {{table}} WHERE session_key = :key RETURNING {END}, 1"),
         Tells::Number => format!(
-            "/*M! DELETE */ /*!80000 SELECT {RECORD}, 0 */ FROM {{table}} WHERE session_key = :key
-            /*M! RETURNING {RECORD}, 1 */"
+            "/*M! DELETE */ /*!80000 SELECT {END}, 0 */ FROM {{table}} WHERE session_key = :key
+            /*M! RETURNING {END}, 1 */"
         ),
     }
 }

@@ -223,12 +223,12 @@ impl<DB: SqlDatabase> SessionStore for SqlStore<DB> {
             let Some(found) = outcome.answer.rows.first() else {
                 return if outcome.is_repeated { Err(unknown_outcome()) } else { Ok(false) };
             };
-            // What could not be read counts as not live (`LOAD-03`); it is removed all the same.
-            let was_live = row::record::<DB>(found).is_ok_and(|(record, _)| record.is_live(outcome.now));
+            // What cannot be read was not live; it is removed all the same (`LOAD-03`).
+            let was_live = row::is_live::<DB>(found, outcome.now).unwrap_or(false);
             if row::is_removed::<DB>(found)? {
                 return Ok(was_live);
             }
-            let values = Values { expected: Some(row::revision::<DB>(found, 1)?), ..Values::of(key) };
+            let values = Values { expected: Some(row::revision::<DB>(found, 2)?), ..Values::of(key) };
             let remove = std::slice::from_ref(&self.statements.delete_revision);
             if self.write(remove, values, Repeat::Never).await?.answer.changed > 0 {
                 return Ok(was_live);

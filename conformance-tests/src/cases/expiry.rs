@@ -26,7 +26,7 @@ async fn expiry_01(b: Bench) -> Outcome {
         let end = start.saturating_add(SHORT);
         let name = |call: &str| key(&format!("{call}{offset}"));
         let mut revisions = Vec::new();
-        for call in ["load", "update", "touch", "rotate", "delete", "create"] {
+        for call in ["load", "update", "touch", "rotate", "delete", "create", "sweep"] {
             revisions.push(b.store.create(&name(call), &b.short("{}").with_owner(owner("ada"))).await?);
         }
         b.clock.set(match offset {
@@ -40,7 +40,7 @@ async fn expiry_01(b: Bench) -> Outcome {
         that(b.store.load(&name("load")).await?.is_some() == is_live, what("load"))?;
         for index in b.indexes() {
             let keys = list_keys(&**index, Scope::Owner(&owner("ada"))).await?;
-            let wanted = if is_live { 6 } else { 0 };
+            let wanted = if is_live { 7 } else { 0 };
             same(&what("list of the owner's sessions"), &keys.len(), &wanted)?;
             same(&what("count of all sessions"), &index.count(Scope::All).await?, &(wanted as u64))?;
         }
@@ -62,7 +62,10 @@ async fn expiry_01(b: Bench) -> Outcome {
             refused(&what("rotate"), rotate, refusal)?;
             create?;
         }
-        for call in ["load", "update", "touch", "rotate", "rotated", "create"] {
+        let swept = b.store.delete_expired(1000).await?;
+        that(!is_live || swept == 0, what("sweep"))?;
+        that(b.store.load(&name("sweep")).await?.is_some() == is_live, what("load after a sweep"))?;
+        for call in ["load", "update", "touch", "rotate", "rotated", "create", "sweep"] {
             b.store.delete(&name(call)).await?;
         }
     }

@@ -283,7 +283,10 @@ impl State {
     }
 
     /// Returns the names of the expired rows that a sweep would remove.
-    pub(crate) fn expired(&self, how: How, limit: u32) -> Vec<String> {
+    pub(crate) fn expired(&self, mut how: How, limit: u32) -> Vec<String> {
+        if how.has(Fault::SweepTakesWhatEndsSoon) {
+            how.now += 1000;
+        }
         let limit = if how.has(Fault::SweepIgnoresLimit) && limit > 0 { usize::MAX } else { limit as usize };
         let is_swept = |row: &Row| !(how.has(Fault::SweepMissesOwned) && row.owner.is_some());
         if how.has(Fault::SweepScansEverything) {

@@ -33,6 +33,11 @@ pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
         .with_limit(Duration::from_secs(400))
         .shows_raw(move |space| shown.clone().raw(space))
         .damages(move |space, key, damage| damaged.clone().damage(space, key, damage))
+        // What is refused is looked at once more.
+        .costs("a create that is refused", 2..=2)
+        .costs("an update that conflicts", 2..=2)
+        .costs("an update of nothing", 2..=2)
+        .costs("a rotation that conflicts", 2..=2)
         // First those that are not live, and then those that count.
         .costs("delete_owned", 2..=2)
         .costs("clear", 2..=2);

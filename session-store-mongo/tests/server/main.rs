@@ -3,6 +3,7 @@
 mod failover;
 mod refusals;
 mod set;
+mod sweep;
 
 use std::process::ExitCode;
 
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
         on_server("a collection that compares by the rules of a language is refused", refusals::collation),
         on_server("a capped collection and a view are refused", refusals::capped_and_view),
         on_server("nothing is written where setup has not run", refusals::not_set_up),
+        on_server("every write moves the place of a record in the order of sweeps", sweep::places),
         on_server("documents that others have made are corrupt and not shown", refusals::planted),
         trial(
             "a killed primary takes nothing along that was acknowledged",

@@ -10,7 +10,7 @@ use session_core::{
 };
 use session_store_mongo::MongoStore;
 
-fn on_server<Fut>(url: &str, test: impl FnOnce(Database) -> Fut) -> Result<(), BoxError>
+pub(crate) fn on_server<Fut>(url: &str, test: impl FnOnce(Database) -> Fut) -> Result<(), BoxError>
 where
     Fut: Future<Output = Result<(), BoxError>>,
 {
@@ -24,7 +24,7 @@ where
     })
 }
 
-fn record() -> Result<Record, BoxError> {
+pub(crate) fn record() -> Result<Record, BoxError> {
     let now = SystemClock.now();
     Ok(Record::new(Data::parse("{}")?, now, now.saturating_add(Duration::from_secs(3600))))
 }
@@ -72,11 +72,16 @@ pub(crate) fn planted(url: &str) -> Result<(), BoxError> {
         let store = MongoStore::new(database.clone());
         store.setup().await?;
         let documents = database.collection::<Document>("sessions");
+        let now = mongodb::bson::DateTime::now();
+        let later = mongodb::bson::DateTime::from_millis(now.timestamp_millis() + 60_000);
         let whole = doc! {
-            "key": "k", "format": 1, "revision": 1_i64, "data": "{}",
-            "created_at": mongodb::bson::DateTime::now(), "expires_at": mongodb::bson::DateTime::MAX,
+            "key": "k", "format": 1, "revision": 1_i64, "data": "{}", "created_at": now, "expires_at": later,
         };
         let key = SessionKey::parse("k")?;
+        documents.insert_one(&whole).await?;
+        if store.load(&key).await?.is_none() || !store.delete(&key).await? {
+            return Err("what is not damaged is not live".into());
+        }
         let changes = [
             doc! { "format": 2 },
             doc! { "format": "1" },
@@ -102,8 +107,9 @@ pub(crate) fn planted(url: &str) -> Result<(), BoxError> {
                 return Err(format!("a create over {change}: {created:?}").into());
             }
             store.list(Scope::All, &Page::first(10)).await?;
-            if store.delete(&key).await? || documents.count_documents(doc! {}).await? != 0 {
-                return Err(format!("a delete of {change} left it, or said that it was live").into());
+            let says_when = !change.contains_key("format") && !change.contains_key("expires_at");
+            if store.delete(&key).await? != says_when || documents.count_documents(doc! {}).await? != 0 {
+                return Err(format!("a delete of {change} left it, or said wrongly whether it was live").into());
             }
         }
         Ok(())

@@ -143,9 +143,9 @@ async fn damage(url: &str, space: Space, key: SessionKey, damage: Damage) -> Res
     for mut node in masters(url).await? {
         for name in scan(&mut node, &format!("{}:{{*}}:key:{key}", space.namespace())).await? {
             let stored: String = redis::cmd("GET").arg(&name).query_async(&mut node).await?;
-            let (line, _) = stored.split_once('\n').ok_or("a record has a line before its data")?;
+            let start = stored.find('{').ok_or("a record has its data at the end")?;
             let damaged = match damage {
-                Damage::Data(text) => format!("{line}\n{text}"),
+                Damage::Data(text) => format!("{}{text}", &stored[..start]),
                 Damage::Format => format!("9{}", &stored[1..]),
                 other => return Err(format!("redis cannot be damaged so: {other:?}").into()),
             };
