@@ -63,7 +63,9 @@ pub(crate) fn not_set_up(url: &str) -> Result<(), BoxError> {
         fails_with_backend("delete", &store.delete(&key).await)?;
         store.setup().await?;
         store.create(&key, &record()?).await?;
-        Ok(())
+        database.create_collection("others").await?;
+        let others = store.with_collection("others")?;
+        fails_with_backend("create in another collection", &others.create(&key, &record()?).await)
     })
 }
 
@@ -105,6 +107,12 @@ pub(crate) fn planted(url: &str) -> Result<(), BoxError> {
             let created = store.create(&key, &record()?).await;
             if !matches!(created, Err(Error::AlreadyExists)) {
                 return Err(format!("a create over {change}: {created:?}").into());
+            }
+            if change.contains_key("format") {
+                let updated = store.update(&key, Revision::from_number(1), &record()?).await;
+                if !matches!(updated, Err(Error::Corrupt(_))) {
+                    return Err(format!("an update of {change}: {updated:?}").into());
+                }
             }
             store.list(Scope::All, &Page::first(10)).await?;
             let says_when = !change.contains_key("format") && !change.contains_key("expires_at");
