@@ -48,8 +48,8 @@ pub trait SessionStore: Send + Sync {
 
     /// Removes whatever is stored under the key, live, expired or unreadable, and says whether it was live.
     ///
-    /// Nothing of the record remains in the backend. Deleting what is not there is fine, and `false`. The data is not
-    /// looked at, damaged or not; what has no expiry that can be read was not live.
+    /// Nothing of the record remains in the backend. Deleting what is not there is fine, and `false`. Format and expiry
+    /// decide, where they can be read; whether the rest is damaged is not looked at.
     async fn delete(&self, key: &SessionKey) -> Result<bool>;
 
     /// Removes at most `limit` expired records and returns how many it removed.
