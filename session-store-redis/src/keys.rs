@@ -1,8 +1,6 @@
 //! The names of what is stored: the prefix, and the keys of a part.
 
-#[cfg(feature = "cluster")]
-use session_core::Revision;
-use session_core::SessionKey;
+use session_core::{Revision, SessionKey};
 
 use crate::part::{TAGS, part_of, set_of};
 
@@ -59,6 +57,11 @@ impl Prefix {
     #[cfg(feature = "cluster")]
     pub(crate) fn note(&self, part: u16, revision: Revision) -> String {
         self.named(part, &["moved:", &format!("{:016x}", revision.number())])
+    }
+
+    /// Returns the name of a long value that is staged, by the revision that it is to have.
+    pub(crate) fn stage(&self, part: u16, revision: Revision) -> String {
+        self.named(part, &["new:", &format!("{:016x}", revision.number())])
     }
 
     /// Makes a name of a part. By hand: each call makes some.

@@ -14,6 +14,7 @@ mod server;
 mod steps;
 mod store;
 mod text;
+mod value;
 
 pub use keys::InvalidPrefix;
 pub use open::InvalidUrl;

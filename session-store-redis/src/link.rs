@@ -1,5 +1,6 @@
 //! How commands reach Redis: over a connection that was handed in, one that is kept up here, or a cluster.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use session_core::{Error, Result};
 use crate::error::{is_lost, is_unknown_script, needs_another_connection, refusal};
 #[cfg(feature = "cluster")]
 use crate::part::slot_of_part;
-use crate::script::Call;
+use crate::script::{Call, Request};
 use crate::server::Server;
 
 /// The way to Redis. A clone shares it.
@@ -60,7 +61,8 @@ impl Link {
     pub(crate) async fn get(&self, part: u16, key: &str, manner: Manner) -> Result<Option<Vec<u8>>> {
         let mut command = redis::cmd("GET");
         command.arg(key);
-        let call = self.answer(part, &command, None, Twice::Same);
+        let request = Request::One(Cow::Owned(command));
+        let call = self.answer(part, &request, None, Twice::Same);
         self.within(manner.timeout, call).await.and_then(read)
     }
 
@@ -96,21 +98,27 @@ impl Link {
 
     /// One round trip, and a second one for a server that does not know the script.
     async fn script(&self, part: u16, call: &Call, replicas: Option<Manner>, twice: Twice) -> RedisResult<Value> {
-        match self.answer(part, call.by_digest(), replicas, twice).await {
+        match self.answer(part, &call.by_digest(), replicas, twice).await {
             Err(error) if is_unknown_script(&error) => self.answer(part, &call.by_text(), replicas, twice).await,
             answer => answer,
         }
     }
 
-    async fn answer(&self, part: u16, command: &Cmd, replicas: Option<Manner>, twice: Twice) -> RedisResult<Value> {
+    async fn answer(
+        &self,
+        part: u16,
+        request: &Request<'_>,
+        replicas: Option<Manner>,
+        twice: Twice,
+    ) -> RedisResult<Value> {
         // Only a cluster has more than one place to go to.
         #[cfg(not(feature = "cluster"))]
         let _ = part;
         match self {
-            Self::Managed(manager) => send(&mut manager.clone(), command, replicas).await,
+            Self::Managed(manager) => send(&mut manager.clone(), request, replicas).await,
             Self::Kept(server) => {
                 let mut connection = server.connection().await?;
-                let answer = send(&mut connection.line, command, replicas).await;
+                let answer = send(&mut connection.line, request, replicas).await;
                 let Err(error) = &answer else { return answer };
                 if needs_another_connection(error) {
                     server.give_up(&connection);
@@ -118,7 +126,7 @@ impl Link {
                 if !is_lost(error) || twice == Twice::Differs {
                     return answer;
                 }
-                send(&mut server.connection().await?.line, command, replicas).await
+                send(&mut server.connection().await?.line, request, replicas).await
             }
             #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => {
@@ -126,14 +134,15 @@ impl Link {
                 let route = Route::new(slot_of_part(part), SlotAddr::Master);
                 let route = SingleNodeRoutingInfo::SpecificNode(route);
                 let mut cluster = cluster.clone();
-                match replicas {
-                    None => {
+                match (request, replicas) {
+                    (Request::One(command), None) => {
                         let route = RoutingInfo::SingleNode(route);
-                        cluster.route_command(command.clone(), route).await?.extract_error()
+                        cluster.route_command(Cmd::clone(command), route).await?.extract_error()
                     }
-                    Some(manner) => {
-                        let answers = cluster.route_pipeline(waiting(command, manner), 0, 2, route).await?;
-                        acknowledged(answers, manner)
+                    _ => {
+                        let pipeline = request.pipeline(replicas).into_owned();
+                        let count = pipeline.len();
+                        request.answer(cluster.route_pipeline(pipeline, 0, count, route).await?, replicas)
                     }
                 }
             }
@@ -141,40 +150,49 @@ impl Link {
     }
 }
 
-/// Sends a command over one connection.
-async fn send(line: &mut impl ConnectionLike, command: &Cmd, replicas: Option<Manner>) -> RedisResult<Value> {
-    match replicas {
-        None => line.req_packed_command(command).await?.extract_error(),
-        Some(manner) => {
-            let answers = line.req_packed_commands(&waiting(command, manner), 0, 2).await?;
-            acknowledged(answers, manner)
+/// Sends a request over one connection.
+async fn send(line: &mut impl ConnectionLike, request: &Request<'_>, replicas: Option<Manner>) -> RedisResult<Value> {
+    match (request, replicas) {
+        (Request::One(command), None) => line.req_packed_command(command).await?.extract_error(),
+        _ => {
+            let pipeline = request.pipeline(replicas);
+            request.answer(line.req_packed_commands(&pipeline, 0, pipeline.len()).await?, replicas)
         }
     }
 }
 
-/// The command, and in the same round trip the question how many replicas have it.
-fn waiting(command: &Cmd, manner: Manner) -> Pipeline {
-    let mut wait = redis::cmd("WAIT");
-    // The connection is blocked meanwhile, for the other calls on it too: where no replica answers, they shall not starve.
-    let millis = (manner.timeout / 2).min(MOST_WAITING).as_millis();
-    let millis = u64::try_from(millis).unwrap_or(u64::MAX);
-    wait.arg(manner.replicas).arg(millis.max(1));
-    let mut pipeline = redis::pipe();
-    pipeline.add_command(command.clone()).add_command(wait);
-    pipeline
-}
+impl Request<'_> {
+    /// Returns all commands, and in the same round trip the question how many replicas have what they wrote.
+    fn pipeline(&self, replicas: Option<Manner>) -> Cow<'_, Pipeline> {
+        let mut pipeline = match self {
+            Self::One(command) => {
+                let mut pipeline = redis::pipe();
+                pipeline.add_command(Cmd::clone(command));
+                Cow::Owned(pipeline)
+            }
+            Self::Staged(pipeline) => Cow::Borrowed(pipeline),
+        };
+        if let Some(manner) = replicas {
+            // The connection is blocked meanwhile, for the other calls on it too: where no replica answers, they shall not starve.
+            let millis = (manner.timeout / 2).min(MOST_WAITING).as_millis();
+            let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+            pipeline.to_mut().cmd("WAIT").arg(manner.replicas).arg(millis.max(1));
+        }
+        pipeline
+    }
 
-/// Returns the command's answer if enough replicas have it.
-fn acknowledged(answers: Vec<Value>, manner: Manner) -> RedisResult<Value> {
-    let mut answers = answers.into_iter();
-    let (answer, replicas) = (answers.next().unwrap_or(Value::Nil), answers.next().unwrap_or(Value::Nil));
-    let answer = answer.extract_error()?;
-    let replicas: u32 = redis::from_redis_value(replicas.extract_error()?)?;
-    if replicas >= manner.replicas {
-        Ok(answer)
-    } else {
-        // As the server itself says when it has not enough of them: `min-replicas-to-write`.
-        Err(redis::make_extension_error("NOREPLICAS".to_owned(), None))
+    /// Returns the command's answer, if nothing failed and enough replicas have it.
+    fn answer(&self, answers: Vec<Value>, replicas: Option<Manner>) -> RedisResult<Value> {
+        let answers: Vec<Value> = answers.into_iter().map(Value::extract_error).collect::<RedisResult<_>>()?;
+        if let Some(manner) = replicas {
+            let acknowledged: u32 = redis::from_redis_value_ref(answers.last().unwrap_or(&Value::Nil))?;
+            if acknowledged < manner.replicas {
+                // As the server itself says when it has not enough of them: `min-replicas-to-write`.
+                return Err(redis::make_extension_error("NOREPLICAS".to_owned(), None));
+            }
+        }
+        let place = usize::from(matches!(self, Self::Staged(_)));
+        Ok(answers.into_iter().nth(place).unwrap_or(Value::Nil))
     }
 }
 

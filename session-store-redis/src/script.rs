@@ -1,12 +1,15 @@
 //! The scripts that run in Redis, and what they answer.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::Cmd;
+use redis::{Cmd, Pipeline};
 use session_core::{Error, Result};
 
 use crate::part::{SETS, TAGS};
+use crate::text;
+use crate::value::{Stage, Value};
 
 /// How much later than its score in the index a record may expire. A write that moves the expiry by less mostly leaves the
 /// index alone.
@@ -35,14 +38,19 @@ impl Script {
 
     /// Begins a call by digest.
     pub(crate) fn call(&'static self, keys: &[&str]) -> Call {
-        self.call_with_room(keys, 0)
+        let mut command = Cmd::with_capacity(3 + keys.len() + MOST_ARGUMENTS, ROOM);
+        command.arg("EVALSHA").arg(&self.digest).arg(keys.len()).arg(keys);
+        Call { script: self, command, staged: None }
     }
 
-    /// The same with room for a value of so many bytes.
-    pub(crate) fn call_with_room(&'static self, keys: &[&str], bytes: usize) -> Call {
-        let mut command = Cmd::with_capacity(3 + keys.len() + MOST_ARGUMENTS, ROOM + bytes);
-        command.arg("EVALSHA").arg(&self.digest).arg(keys.len()).arg(keys);
-        Call { script: self, command }
+    /// Begins a call that [ends](Call::value) with a value. Where it is staged is the last key.
+    pub(crate) fn writing(&'static self, keys: &[&str], value: &Value) -> Call {
+        let stage = value.stage.as_ref().map(|stage| &*stage.name);
+        let along = if stage.is_some() { 0 } else { value.text.len() };
+        let mut command = Cmd::with_capacity(4 + keys.len() + MOST_ARGUMENTS, ROOM + along);
+        command.arg("EVALSHA").arg(&self.digest).arg(keys.len() + usize::from(stage.is_some()));
+        command.arg(keys).arg(stage);
+        Call { script: self, command, staged: None }
     }
 }
 
@@ -52,11 +60,21 @@ const MOST_ARGUMENTS: usize = 8;
 /// The bytes of a call mostly, but for a value.
 const ROOM: usize = 320;
 
-/// A call of a script: one command.
+/// A call of a script.
 #[derive(Debug)]
 pub(crate) struct Call {
     script: &'static Script,
     command: Cmd,
+    /// A value that goes ahead.
+    staged: Option<(Stage, Vec<u8>)>,
+}
+
+/// What goes to Redis in one round trip.
+#[derive(Debug)]
+pub(crate) enum Request<'a> {
+    One(Cow<'a, Cmd>),
+    /// The command is the second of several.
+    Staged(Pipeline),
 }
 
 impl Call {
@@ -70,13 +88,21 @@ impl Call {
         self
     }
 
-    /// Returns the command for a script that Redis knows.
-    pub(crate) fn by_digest(&self) -> &Cmd {
-        &self.command
+    /// Ends the arguments with the value, or with the line before its data if it is staged.
+    pub(crate) fn value(mut self, value: Value) -> Self {
+        let Value { text, stage } = value;
+        self.command.arg(if stage.is_some() { text::line(&text) } else { &text });
+        self.staged = stage.map(|stage| (stage, text));
+        self
     }
 
-    /// Returns the command that brings the script along, for a server that was started or became master since.
-    pub(crate) fn by_text(&self) -> Cmd {
+    /// Returns the request to a server that knows the script.
+    pub(crate) fn by_digest(&self) -> Request<'_> {
+        self.request(Cow::Borrowed(&self.command))
+    }
+
+    /// Returns the request that brings the script along, for a server that was started or became master since.
+    pub(crate) fn by_text(&self) -> Request<'_> {
         let mut command = redis::cmd("EVAL");
         command.arg(&self.script.text);
         for argument in self.command.args_iter().skip(2) {
@@ -84,7 +110,14 @@ impl Call {
                 command.arg(argument);
             }
         }
-        command
+        self.request(Cow::Owned(command))
+    }
+
+    fn request<'a>(&self, script: Cow<'a, Cmd>) -> Request<'a> {
+        match &self.staged {
+            None => Request::One(script),
+            Some((stage, text)) => Request::Staged(stage.around(script.into_owned(), text)),
+        }
     }
 }
 
@@ -94,10 +127,10 @@ macro_rules! script {
     };
 }
 
-script!(CREATE, "lua/head.lua", "lua/over.lua", "lua/create.lua");
-script!(UPDATE, "lua/plain.lua", "lua/head.lua", "lua/update.lua");
+script!(CREATE, "lua/put.lua", "lua/head.lua", "lua/over.lua", "lua/create.lua");
+script!(UPDATE, "lua/put.lua", "lua/plain.lua", "lua/head.lua", "lua/update.lua");
 script!(TOUCH, "lua/later.lua", "lua/head.lua", "lua/touch.lua");
-script!(ROTATE, "lua/head.lua", "lua/rotate.lua");
+script!(ROTATE, "lua/put.lua", "lua/head.lua", "lua/rotate.lua");
 script!(DELETE, "lua/head.lua", "lua/delete.lua");
 
 /// The steps of a rotation between two parts of a cluster.

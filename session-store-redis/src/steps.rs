@@ -14,7 +14,7 @@ use crate::RedisStore;
 use crate::keys::Place;
 use crate::link::Twice;
 use crate::script::{CONFIRM, Call, DECIDE, FORGET, Outcome, RELEASE, RESERVE, TAKE};
-use crate::store::{Want, millis};
+use crate::store::Want;
 use crate::text;
 
 /// How often a call meets a rotation of the same key before it is given up. Most meet none, and under a crowd of rotations each try
@@ -162,7 +162,7 @@ impl RedisStore {
     async fn reserve(&self, old: &Place, new: &Place, record: &Record, fresh: Revision) -> Result<Reserved> {
         let owner = text::owner_text(record.owner.as_ref());
         let keys = [&*new.record, &self.prefix.ending(new.part, owner)];
-        let call = Self::writing(&RESERVE, &keys, record, self.options.now()).number(self.lease()).number(new.set);
+        let call = RESERVE.call(&keys).number(self.options.now().unix_millis()).number(self.lease()).number(new.set);
         let call = call.arg(text::write_pending(record, fresh, old.part));
         let (outcome, ending): (i64, i64) = self.link.write(new.part, &call, Twice::Same, self.manner).await?;
         Ok(Reserved { outcome: Outcome::of(outcome)?, is_ending: ending != 0 })
@@ -225,11 +225,6 @@ impl RedisStore {
             Some(revision) if revision != expected => Err(Error::Conflict),
             Some(_) => Ok(()),
         }
-    }
-
-    /// How long Redis keeps what is only there between two steps: longer than all of them take.
-    pub(crate) fn lease(&self) -> i64 {
-        millis(self.manner.timeout.saturating_mul(6))
     }
 }
 

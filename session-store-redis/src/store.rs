@@ -18,7 +18,7 @@ use crate::text;
 /// Keeps sessions in Redis or Valkey. A clone is a second handle of the same store.
 ///
 /// All names begin with a prefix, the namespace: `sessions` until [`with_prefix`](RedisStore::with_prefix) says otherwise. Every
-/// call is one command or one script, except where the crate's page says what a cluster cannot do in one. What a
+/// call is one round trip, except where the crate's page says what a cluster cannot do in one. What a
 /// script finds it decides about with the store's clock; Redis' own expiry only collects what is over.
 #[derive(Clone)]
 pub struct RedisStore {
@@ -113,9 +113,9 @@ impl RedisStore {
         millis(expires_at.saturating_since(now).saturating_add(GRACE + QUANTUM))
     }
 
-    /// Begins the call of a script that writes a record, with the store's time.
-    pub(crate) fn writing(script: &'static Script, keys: &[&str], record: &Record, now: Timestamp) -> Call {
-        script.call_with_room(keys, record.data.as_str().len()).number(now.unix_millis())
+    /// How long Redis keeps what is only there between two steps: longer than all of them take.
+    pub(crate) fn lease(&self) -> i64 {
+        millis(self.manner.timeout.saturating_mul(6))
     }
 
     /// Begins the call of a script about a range of parts.
@@ -148,9 +148,9 @@ impl SessionStore for RedisStore {
     async fn create(&self, key: &SessionKey, record: &Record) -> Result<Revision> {
         self.options.check_size(record)?;
         let (place, now, fresh) = (self.prefix.place_of(key), self.options.now(), Revision::fresh());
-        let call = Self::writing(&CREATE, &[&place.record], record, now);
-        let call = call.number(Self::time_to_live(record.expires_at, now)).number(place.set);
-        let call = call.arg(text::write(record, fresh));
+        let value = self.value(&place, record, fresh);
+        let call = CREATE.writing(&[&place.record], &value).number(now.unix_millis());
+        let call = call.number(Self::time_to_live(record.expires_at, now)).number(place.set).value(value);
         self.outcome(&place, &call, Twice::Same, Want::Key).await?.done().map(|()| fresh)
     }
 
@@ -167,9 +167,10 @@ impl SessionStore for RedisStore {
     async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> Result<Revision> {
         self.options.check_size(record)?;
         let (place, now, fresh) = (self.prefix.place_of(key), self.options.now(), Revision::fresh());
-        let call = Self::writing(&UPDATE, &[&place.record], record, now).arg(text::revision_text(expected));
-        let call = call.number(Self::time_to_live(record.expires_at, now)).number(place.set);
-        let call = call.arg(text::write(record, fresh));
+        let value = self.value(&place, record, fresh);
+        let call = UPDATE.writing(&[&place.record], &value).number(now.unix_millis());
+        let call = call.arg(text::revision_text(expected)).number(Self::time_to_live(record.expires_at, now));
+        let call = call.number(place.set).value(value);
         self.outcome(&place, &call, Twice::Same, Want::Record).await?.done().map(|()| fresh)
     }
 
@@ -194,9 +195,10 @@ impl SessionStore for RedisStore {
             return self.rotate_in_steps(&old, expected, &new, record).await;
         }
         let (now, fresh) = (self.options.now(), Revision::fresh());
-        let call = Self::writing(&ROTATE, &[&old.record, &new.record], record, now).arg(text::revision_text(expected));
-        let call = call.number(Self::time_to_live(record.expires_at, now)).number(old.set).number(new.set);
-        let call = call.arg(text::write(record, fresh));
+        let value = self.value(&new, record, fresh);
+        let call = ROTATE.writing(&[&old.record, &new.record], &value).number(now.unix_millis());
+        let call = call.arg(text::revision_text(expected)).number(Self::time_to_live(record.expires_at, now));
+        let call = call.number(old.set).number(new.set).value(value);
         #[cfg(feature = "cluster")]
         let outcome = self.rotate_in_part(&old, &new, &call).await?;
         #[cfg(not(feature = "cluster"))]

@@ -1,9 +1,16 @@
--- KEYS: record. ARGV: now, ttl, number of its set of all, value
-local now, ttl, value = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[4]
+local function put_if_free(key, value, stage, ttl)
+  if not stage then return redis.call('SET', key, value, 'NX', 'PX', ttl) end
+  if redis.call('EXISTS', key) == 1 then return false end
+  put(key, value, stage, ttl)
+  return true
+end
+
+-- KEYS: record, its stage if the value is long. ARGV: now, ttl, number of its set of all, value or its line
+local now, ttl, value, stage = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[4], KEYS[2]
 local expires, revision, owner = written(value)
 local all, owners, name = names_of(KEYS[1], ARGV[3])
 -- Mostly the key is free.
-if expires <= now or not redis.call('SET', KEYS[1], value, 'NX', 'PX', ARGV[2]) then
+if expires <= now or not put_if_free(KEYS[1], value, stage, ARGV[2]) then
   local found = head(KEYS[1])
   if found == false then return CORRUPT end
   if found and found.is_pending then return PENDING end
@@ -13,7 +20,7 @@ if expires <= now or not redis.call('SET', KEYS[1], value, 'NX', 'PX', ARGV[2]) 
   end
   if found then remove(KEYS[1], all, owners, found, name) end
   if expires <= now then return OK end
-  redis.call('SET', KEYS[1], value, 'PX', ARGV[2])
+  put(KEYS[1], value, stage, ARGV[2])
 end
 -- Whoever comes cleans up behind two who left, so that the index does not grow without a sweeper.
 for _, other in ipairs(redis.call('ZRANGEBYSCORE', all, '-inf', now - QUANTUM, 'LIMIT', '0', '2')) do

@@ -1,6 +1,6 @@
 -- Mostly a session is updated that is live, at the expected revision, and keeps its owner: then the stored line is compared as it is,
 -- and not taken apart. KEYS and ARGV are those of update.lua.
-local now, value, is_plain = tonumber(ARGV[1]), ARGV[5], false
+local now, value, stage, is_plain = tonumber(ARGV[1]), ARGV[5], KEYS[2], false
 do
   -- A longer owner is no plain case.
   local text, sub = redis.pcall('GETRANGE', KEYS[1], '0', '130'), string.sub
@@ -13,7 +13,7 @@ do
       if now < before and now < expires then
         -- Then its score is that of this expiry too, and Redis keeps it long enough.
         local is_filed = before <= expires and expires - expires % QUANTUM <= before
-        if is_filed then redis.call('SET', KEYS[1], value, 'KEEPTTL') else redis.call('SET', KEYS[1], value, 'PX', ARGV[3]) end
+        if is_filed and not stage then redis.call('SET', KEYS[1], value, 'KEEPTTL') else put(KEYS[1], value, stage, ARGV[3]) end
         if not is_same then redis.call('SETRANGE', KEYS[1], '35', sub(text, 36, 66)) end
         if is_filed then return 1 end
         is_plain = true

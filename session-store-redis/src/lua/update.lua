@@ -1,4 +1,4 @@
--- KEYS: record. ARGV: now, expected, ttl, number of its set of all, value
+-- KEYS: record, its stage if the value is long. ARGV: now, expected, ttl, number of its set of all, value or its line
 local expires, revision, owner = written(value)
 local all, owners, name = names_of(KEYS[1], ARGV[4])
 if is_plain then
@@ -15,7 +15,7 @@ if expires <= now then
   remove(KEYS[1], all, owners, found, name)
   return OK
 end
-redis.call('SET', KEYS[1], value, 'PX', ARGV[3])
+put(KEYS[1], value, stage, ARGV[3])
 -- The stored times are kept; mostly they are those that the writer loaded.
 if string.sub(value, 36, 66) ~= found.times then redis.call('SETRANGE', KEYS[1], '35', found.times) end
 if found.owner ~= owner and found.owner ~= '' then redis.call('ZREM', owners .. found.owner, name) end

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use session_core::{BoxError, Error, OwnerId, Page, Revision, Scope, SessionIndex, SessionStore};
 use session_store_redis::RedisStore;
 
-use crate::{QUANTUM, at, check, key, open, record};
+use crate::{QUANTUM, at, check, key, long, open, record};
 
 const KEYS: usize = 24;
 const STEPS: usize = 400;
@@ -25,7 +25,7 @@ pub(crate) async fn random(url: String) -> Result<(), BoxError> {
         let offset = i64::try_from(random.below(24_000))?;
         let expires = now + 1 + offset;
         let is_adas = random.below(4) > 0;
-        let mut fresh = record(expires)?;
+        let mut fresh = if random.below(2) == 0 { record(expires)? } else { long(expires, 'x')? };
         fresh.owner = fresh.owner.filter(|_| is_adas);
         let live = model.get(&number).copied().filter(|(_, end, _)| now < *end);
         let k = key(number);

@@ -1,6 +1,8 @@
-//! How records are filed in the index: at their expiry rounded down, so that score and expiry may lie on both sides of now.
+//! How records are filed in the index: at their expiry rounded down, so that score and expiry may lie on both sides of now; and
+//! how long ones get to their place.
 
 mod exact;
+mod long;
 mod scores;
 
 use std::process::ExitCode;
@@ -28,6 +30,10 @@ fn main() -> ExitCode {
         trial("a record is kept for every expiry of its quantum, and its sets longer", redis, scores::kept),
         trial("a clock that is ahead takes no entry away", redis, scores::clocks),
         trial("what cannot be read is not swept while it may live", redis, scores::unreadable),
+        trial("a long record is kept as any other", redis, long::kept),
+        trial("a long record that is refused changes nothing and leaves nothing", redis, long::refused),
+        trial("a long record reaches a server that has forgotten the scripts", redis, long::forgotten),
+        trial("a long record that no replica acknowledges is refused", redis, long::acknowledged),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -69,6 +75,13 @@ fn key(number: usize) -> SessionKey {
 fn record(expires: i64) -> Result<Record, BoxError> {
     let begin = at(0)?.saturating_sub(Duration::from_secs(60));
     Ok(Record::new(Data::parse("{}")?, begin, at(expires)?).with_owner("ada".parse()?))
+}
+
+/// The same, with data that goes to Redis ahead of its script.
+fn long(expires: i64, letter: char) -> Result<Record, BoxError> {
+    let mut long = record(expires)?;
+    long.data = Data::parse(format!(r#"{{"long":"{}"}}"#, letter.to_string().repeat(5_000)))?;
+    Ok(long)
 }
 
 fn check(is_so: bool, otherwise: impl FnOnce() -> String) -> Result<(), BoxError> {

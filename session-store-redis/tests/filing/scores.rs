@@ -121,17 +121,17 @@ pub(crate) async fn unreadable(url: String) -> Result<(), BoxError> {
 }
 
 /// What is stored, in commands.
-struct Raw {
-    line: MultiplexedConnection,
+pub(crate) struct Raw {
+    pub(crate) line: MultiplexedConnection,
     prefix: String,
 }
 
 impl Raw {
-    async fn open(url: &str, prefix: String) -> Result<Self, BoxError> {
+    pub(crate) async fn open(url: &str, prefix: String) -> Result<Self, BoxError> {
         Ok(Self { line: redis::Client::open(url)?.get_multiplexed_async_connection().await?, prefix })
     }
 
-    async fn keys(&mut self) -> Result<Vec<String>, BoxError> {
+    pub(crate) async fn keys(&mut self) -> Result<Vec<String>, BoxError> {
         Ok(redis::cmd("KEYS").arg(format!("{}:{{*", self.prefix)).query_async(&mut self.line).await?)
     }
 
@@ -152,7 +152,7 @@ impl Raw {
     }
 
     /// Returns for how many milliseconds Redis keeps a record and the sets that it is in.
-    async fn kept_for(&mut self, name: &str) -> Result<(i64, Vec<i64>), BoxError> {
+    pub(crate) async fn kept_for(&mut self, name: &str) -> Result<(i64, Vec<i64>), BoxError> {
         let (mut record, mut sets) = (0, Vec::new());
         for stored in self.keys().await? {
             let left: i64 = redis::cmd("PTTL").arg(&stored).query_async(&mut self.line).await?;

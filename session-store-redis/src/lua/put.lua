@@ -1,0 +1,10 @@
+-- Writes a record: the value that came along, or the one that is staged because it is long.
+local function put(key, value, stage, ttl)
+  if stage then
+    redis.call('RENAME', stage, key)
+    redis.call('PEXPIRE', key, ttl)
+  else
+    redis.call('SET', key, value, 'PX', ttl)
+  end
+end
+
