@@ -1,6 +1,8 @@
 //! The names of what is stored: the prefix, and the keys of a part.
 
-use session_core::{Revision, SessionKey};
+#[cfg(feature = "cluster")]
+use session_core::Revision;
+use session_core::SessionKey;
 
 use crate::part::{TAGS, part_of, set_of};
 
@@ -59,9 +61,9 @@ impl Prefix {
         self.named(part, &["moved:", &format!("{:016x}", revision.number())])
     }
 
-    /// Returns the name of a long value that is staged, by the revision that it is to have.
-    pub(crate) fn stage(&self, part: u16, revision: Revision) -> String {
-        self.named(part, &["new:", &format!("{:016x}", revision.number())])
+    /// Returns the name that a long value has until its script comes. No other transaction sees it.
+    pub(crate) fn stage(&self, part: u16) -> String {
+        self.named(part, &["new"])
     }
 
     /// Makes a name of a part. By hand: each call makes some.

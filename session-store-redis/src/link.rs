@@ -14,6 +14,7 @@ use crate::error::{is_lost, is_unknown_script, needs_another_connection, refusal
 use crate::part::slot_of_part;
 use crate::script::{Call, Request};
 use crate::server::Server;
+use crate::value::Staged;
 
 /// The way to Redis. A clone shares it.
 #[derive(Clone)]
@@ -183,16 +184,18 @@ impl Request<'_> {
 
     /// Returns the command's answer, if nothing failed and enough replicas have it.
     fn answer(&self, answers: Vec<Value>, replicas: Option<Manner>) -> RedisResult<Value> {
-        let answers: Vec<Value> = answers.into_iter().map(Value::extract_error).collect::<RedisResult<_>>()?;
+        let mut answers: Vec<Value> = answers.into_iter().map(Value::extract_error).collect::<RedisResult<_>>()?;
         if let Some(manner) = replicas {
-            let acknowledged: u32 = redis::from_redis_value_ref(answers.last().unwrap_or(&Value::Nil))?;
+            let acknowledged: u32 = redis::from_redis_value(answers.pop().unwrap_or(Value::Nil))?;
             if acknowledged < manner.replicas {
                 // As the server itself says when it has not enough of them: `min-replicas-to-write`.
                 return Err(redis::make_extension_error("NOREPLICAS".to_owned(), None));
             }
         }
-        let place = usize::from(matches!(self, Self::Staged(_)));
-        Ok(answers.into_iter().nth(place).unwrap_or(Value::Nil))
+        match self {
+            Self::One(_) => Ok(answers.pop().unwrap_or(Value::Nil)),
+            Self::Staged(_) => Staged::answer(answers),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use session_core::{Error, Result};
 
 use crate::part::{SETS, TAGS};
 use crate::text;
-use crate::value::{Stage, Value};
+use crate::value::{Staged, Value};
 
 /// How much later than its score in the index a record may expire. A write that moves the expiry by less mostly leaves the
 /// index alone.
@@ -45,8 +45,10 @@ impl Script {
 
     /// Begins a call that [ends](Call::value) with a value. Where it is staged is the last key.
     pub(crate) fn writing(&'static self, keys: &[&str], value: &Value) -> Call {
-        let stage = value.stage.as_ref().map(|stage| &*stage.name);
-        let along = if stage.is_some() { 0 } else { value.text.len() };
+        let (stage, along) = match value {
+            Value::Along(text) => (None, text.len()),
+            Value::Staged(staged) => (Some(&staged.name), 0),
+        };
         let mut command = Cmd::with_capacity(4 + keys.len() + MOST_ARGUMENTS, ROOM + along);
         command.arg("EVALSHA").arg(&self.digest).arg(keys.len() + usize::from(stage.is_some()));
         command.arg(keys).arg(stage);
@@ -65,15 +67,14 @@ const ROOM: usize = 320;
 pub(crate) struct Call {
     script: &'static Script,
     command: Cmd,
-    /// A value that goes ahead.
-    staged: Option<(Stage, Vec<u8>)>,
+    staged: Option<Staged>,
 }
 
 /// What goes to Redis in one round trip.
 #[derive(Debug)]
 pub(crate) enum Request<'a> {
     One(Cow<'a, Cmd>),
-    /// The command is the second of several.
+    /// A transaction around it.
     Staged(Pipeline),
 }
 
@@ -90,9 +91,13 @@ impl Call {
 
     /// Ends the arguments with the value, or with the line before its data if it is staged.
     pub(crate) fn value(mut self, value: Value) -> Self {
-        let Value { text, stage } = value;
-        self.command.arg(if stage.is_some() { text::line(&text) } else { &text });
-        self.staged = stage.map(|stage| (stage, text));
+        match value {
+            Value::Along(text) => _ = self.command.arg(text),
+            Value::Staged(staged) => {
+                self.command.arg(text::line(&staged.text));
+                self.staged = Some(staged);
+            }
+        }
         self
     }
 
@@ -116,7 +121,7 @@ impl Call {
     fn request<'a>(&self, script: Cow<'a, Cmd>) -> Request<'a> {
         match &self.staged {
             None => Request::One(script),
-            Some((stage, text)) => Request::Staged(stage.around(script.into_owned(), text)),
+            Some(staged) => Request::Staged(staged.around(script.into_owned())),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::RedisStore;
 use crate::keys::Place;
 use crate::link::Twice;
 use crate::script::{CONFIRM, Call, DECIDE, FORGET, Outcome, RELEASE, RESERVE, TAKE};
-use crate::store::Want;
+use crate::store::{Want, millis};
 use crate::text;
 
 /// How often a call meets a rotation of the same key before it is given up. Most meet none, and under a crowd of rotations each try
@@ -212,6 +212,11 @@ impl RedisStore {
     async fn release(&self, new: &Place, revision: Revision) -> Result<()> {
         let call = RELEASE.call(&[&new.record]).arg(text::revision_text(revision)).number(new.set);
         self.link.write::<i64>(new.part, &call, Twice::Same, self.manner).await.map(drop)
+    }
+
+    /// How long Redis keeps what is only there between two steps: longer than all of them take.
+    pub(crate) fn lease(&self) -> i64 {
+        millis(self.manner.timeout.saturating_mul(6))
     }
 
     /// Says what a rotation has to say about the old key before it speaks of the new one.

@@ -113,11 +113,6 @@ impl RedisStore {
         millis(expires_at.saturating_since(now).saturating_add(GRACE + QUANTUM))
     }
 
-    /// How long Redis keeps what is only there between two steps: longer than all of them take.
-    pub(crate) fn lease(&self) -> i64 {
-        millis(self.manner.timeout.saturating_mul(6))
-    }
-
     /// Begins the call of a script about a range of parts.
     pub(crate) fn about_parts(&self, script: &'static Script, first: u16, last: u16, now: Timestamp) -> Call {
         let records = self.prefix.records(first);
@@ -148,9 +143,10 @@ impl SessionStore for RedisStore {
     async fn create(&self, key: &SessionKey, record: &Record) -> Result<Revision> {
         self.options.check_size(record)?;
         let (place, now, fresh) = (self.prefix.place_of(key), self.options.now(), Revision::fresh());
-        let value = self.value(&place, record, fresh);
+        let ttl = Self::time_to_live(record.expires_at, now);
+        let value = self.value(&place, record, fresh, ttl);
         let call = CREATE.writing(&[&place.record], &value).number(now.unix_millis());
-        let call = call.number(Self::time_to_live(record.expires_at, now)).number(place.set).value(value);
+        let call = call.number(ttl).number(place.set).value(value);
         self.outcome(&place, &call, Twice::Same, Want::Key).await?.done().map(|()| fresh)
     }
 
@@ -167,10 +163,10 @@ impl SessionStore for RedisStore {
     async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> Result<Revision> {
         self.options.check_size(record)?;
         let (place, now, fresh) = (self.prefix.place_of(key), self.options.now(), Revision::fresh());
-        let value = self.value(&place, record, fresh);
+        let ttl = Self::time_to_live(record.expires_at, now);
+        let value = self.value(&place, record, fresh, ttl);
         let call = UPDATE.writing(&[&place.record], &value).number(now.unix_millis());
-        let call = call.arg(text::revision_text(expected)).number(Self::time_to_live(record.expires_at, now));
-        let call = call.number(place.set).value(value);
+        let call = call.arg(text::revision_text(expected)).number(ttl).number(place.set).value(value);
         self.outcome(&place, &call, Twice::Same, Want::Record).await?.done().map(|()| fresh)
     }
 
@@ -195,10 +191,10 @@ impl SessionStore for RedisStore {
             return self.rotate_in_steps(&old, expected, &new, record).await;
         }
         let (now, fresh) = (self.options.now(), Revision::fresh());
-        let value = self.value(&new, record, fresh);
+        let ttl = Self::time_to_live(record.expires_at, now);
+        let value = self.value(&new, record, fresh, ttl);
         let call = ROTATE.writing(&[&old.record, &new.record], &value).number(now.unix_millis());
-        let call = call.arg(text::revision_text(expected)).number(Self::time_to_live(record.expires_at, now));
-        let call = call.number(old.set).number(new.set).value(value);
+        let call = call.arg(text::revision_text(expected)).number(ttl).number(old.set).number(new.set).value(value);
         #[cfg(feature = "cluster")]
         let outcome = self.rotate_in_part(&old, &new, &call).await?;
         #[cfg(not(feature = "cluster"))]

@@ -1,8 +1,8 @@
 -- Writes a record: the value that came along, or the one that is staged because it is long.
 local function put(key, value, stage, ttl)
   if stage then
+    -- It was set with this ttl.
     redis.call('RENAME', stage, key)
-    redis.call('PEXPIRE', key, ttl)
   else
     redis.call('SET', key, value, 'PX', ttl)
   end
