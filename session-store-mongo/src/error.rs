@@ -83,9 +83,6 @@ fn code(error: &mongodb::error::Error) -> Option<i32> {
         ErrorKind::Command(error) => Some(error.code),
         ErrorKind::Write(WriteFailure::WriteError(error)) => Some(error.code),
         ErrorKind::Write(WriteFailure::WriteConcernError(error)) => Some(error.code),
-        ErrorKind::InsertMany(errors) => {
-            errors.write_errors.as_ref().and_then(|errors| errors.first()).map(|error| error.code)
-        }
         _ => None,
     }
 }

@@ -3,10 +3,12 @@
 use async_trait::async_trait;
 use mongodb::bson::doc;
 use mongodb::bson::oid::ObjectId;
+use mongodb::options::Hint;
 use session_core::{Cursor, Error, Listing, OwnerId, Page, Result, Scope, SessionIndex, SessionKey};
 
 use crate::document::{self, Stored};
-use crate::store::MongoStore;
+use crate::setup::OWNER_INDEX;
+use crate::store::{MongoStore, key_index};
 
 /// A listing is in the order of the `_id`s, which a rotation does not change; a cursor is the `_id` of the last one that was shown.
 ///
@@ -51,15 +53,16 @@ impl SessionIndex for MongoStore {
         for filter in [document::dead(now), document::live(now)] {
             let filter = document::owned_by(owner, filter);
             let filter = if let Some(key) = except { document::except(key, filter) } else { filter };
-            ended = self.within(self.collection.delete_many(filter)).await?.deleted_count;
+            let delete = self.collection.delete_many(filter).hint(Hint::Name(OWNER_INDEX.into()));
+            ended = self.within(delete).await?.deleted_count;
         }
         Ok(ended)
     }
 
     async fn clear(&self) -> Result<u64> {
         let now = self.now();
-        self.within(self.collection.delete_many(document::dead(now))).await?;
-        Ok(self.within(self.collection.delete_many(document::live(now))).await?.deleted_count)
+        self.within(self.collection.delete_many(document::dead(now)).hint(key_index())).await?;
+        Ok(self.within(self.collection.delete_many(document::live(now)).hint(key_index())).await?.deleted_count)
     }
 }
 

@@ -18,6 +18,9 @@ pub(crate) const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 /// run: without the index two sessions could be created under one key.
 pub(crate) const KEY_INDEX: &str = "key";
 
+/// The name of the index of owners. Ending an owner's sessions names it, so that nothing is removed from a collection of others.
+pub(crate) const OWNER_INDEX: &str = "owner";
+
 /// The indexes that the calls need.
 pub(crate) fn indexes() -> Vec<IndexModel> {
     // Compared byte for byte, whatever the collection says.
@@ -33,7 +36,7 @@ pub(crate) fn indexes() -> Vec<IndexModel> {
         // keeps the owner moves an entry, so that no scan misses one (`OWNER-04`).
         model(
             doc! { "owner": 1, "_id": 1 },
-            named("owner").partial_filter_expression(doc! { "owner": { "$exists": true } }).build(),
+            named(OWNER_INDEX).partial_filter_expression(doc! { "owner": { "$exists": true } }).build(),
         ),
     ]
 }

@@ -175,7 +175,7 @@ fn write_concern() -> WriteConcern {
     WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build()
 }
 
-fn key_index() -> Hint {
+pub(crate) fn key_index() -> Hint {
     Hint::Name(setup::KEY_INDEX.into())
 }
 
@@ -208,9 +208,10 @@ impl SessionStore for MongoStore {
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<(Record, Revision)>> {
+        // What is live when the call begins is not absent, even if the answer takes a while.
+        let now = self.now();
         // By the key and nothing else, for which servers have a short cut; the expiry is looked at here.
         let found = self.within(self.collection.find_one(document::under(key))).await?;
-        let now = self.now();
         found.filter(|stored| !stored.has_expired(now)).map(|stored| stored.record()).transpose()
     }
 
@@ -256,9 +257,9 @@ impl SessionStore for MongoStore {
     }
 
     async fn delete(&self, key: &SessionKey) -> Result<bool> {
+        let now = self.now();
         let delete = self.collection.find_one_and_delete(document::under(key)).hint(key_index());
         let found = self.within(delete.projection(doc! { "format": 1, "expires_at": 1 })).await?;
-        let now = self.now();
         Ok(found.is_some_and(|stored| stored.is_live(now)))
     }
 

@@ -5,28 +5,35 @@
 //! was there before the removal in its part, or its old one was found by the removal in its own.
 
 use futures_util::future::join_all;
-use session_core::{OwnerId, Result, SessionKey};
+use session_core::{OwnerId, Result, Revision, SessionKey};
 
 use crate::RedisStore;
 use crate::link::Twice;
 use crate::part::PARTS;
 use crate::script::MARK;
+use crate::text;
 
 impl RedisStore {
     /// Ends an owner's sessions in all parts.
     pub(crate) async fn delete_owned_in_steps(&self, owner: &OwnerId, except: Option<&SessionKey>) -> Result<u64> {
-        self.mark(owner, 1).await?;
-        let removed = (0..PARTS).map(|part| self.delete_owned_at(part, part, owner, except));
-        let removed: Result<u64> = join_all(removed).await.into_iter().sum();
+        let token = text::revision_text(Revision::fresh());
+        let removed = match self.mark(owner, &token, &self.lease().to_string()).await {
+            Ok(()) => {
+                let removed = (0..PARTS).map(|part| self.delete_owned_at((part, part), owner, except));
+                join_all(removed).await.into_iter().sum()
+            }
+            Err(error) => Err(error),
+        };
         // A mark that is not taken back here goes by itself.
-        let unmarked = self.mark(owner, -1).await;
-        removed.and_then(|removed| unmarked.map(|()| removed))
+        let unmarked = self.mark(owner, &token, "").await;
+        removed.and_then(|removed: u64| unmarked.map(|()| removed))
     }
 
-    async fn mark(&self, owner: &OwnerId, by: i64) -> Result<()> {
+    /// Marks all parts with a token of this call, or takes it back without a lease.
+    async fn mark(&self, owner: &OwnerId, token: &[u8], lease: &str) -> Result<()> {
         let marks = (0..PARTS).map(|part| async move {
-            let call = MARK.call(&[&self.prefix.ending(part, owner.as_str())]).number(by).number(self.lease());
-            self.link.write::<i64>(part, &call, Twice::Differs, self.manner).await
+            let call = MARK.call(&[&self.prefix.ending(part, owner.as_str())], &[]).arg(token).arg(lease);
+            self.link.write::<i64>(part, &call, Twice::Same, self.manner).await
         });
         join_all(marks).await.into_iter().try_for_each(|answer| answer.map(drop))
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, RedisError};
 use session_core::Error;
 
 /// What went wrong in redis: its kind, and the code of an answer such as `READONLY`.
@@ -41,6 +41,9 @@ const OUTAGES: [&str; 11] = [
     "BUSY",
     "MISCONF",
 ];
+
+/// What a node answers to a script one of whose keys has moved to another one already.
+const NOT_HERE: &str = "non local key";
 
 /// Gives an error its kind.
 pub(crate) fn refusal(error: &RedisError) -> Error {
@@ -81,9 +84,13 @@ pub(crate) fn is_unknown_script(error: &RedisError) -> bool {
 /// Returns the code of a server's answer. The error of a command in a script has it in front, or within the text.
 fn code(error: &RedisError) -> Option<&str> {
     match error.code() {
-        Some("ERR") if error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError) => {
+        // The error of a transaction that was refused as a whole has it within the text too.
+        Some(code @ ("ERR" | "EXECABORT")) => {
             let detail = error.detail().unwrap_or_default();
-            OUTAGES.into_iter().chain(["WRONGTYPE"]).find(|code| names(detail, code)).or(Some("ERR"))
+            if detail.contains(NOT_HERE) {
+                return Some("TRYAGAIN");
+            }
+            OUTAGES.into_iter().chain(["WRONGTYPE"]).find(|code| names(detail, code)).or(Some(code))
         }
         code => code,
     }
@@ -118,6 +125,18 @@ mod tests {
         for code in OUTAGES {
             assert!(matches!(answered(code, "of the moment"), Error::Unavailable(_)), "{code}");
         }
+        // As Redis says it of a transaction and of a script.
+        for (code, detail) in [
+            ("EXECABORT", "Transaction discarded because of: OOM command not allowed when used memory > 'maxmemory'."),
+            ("ERR", "Error running script: -READONLY You can't write against a read only replica."),
+            ("ERR", "Script attempted to access a non local key in a cluster node script: f_1, on @user_script:1."),
+        ] {
+            assert!(matches!(answered(code, detail), Error::Unavailable(_)), "{code} {detail}");
+        }
+        assert!(matches!(
+            answered("EXECABORT", "Transaction discarded because of previous errors."),
+            Error::Backend(_)
+        ));
         assert!(matches!(answered("NOAUTH", "Authentication required."), Error::Backend(_)));
         assert!(matches!(answered("WRONGTYPE", "Operation against a key"), Error::Corrupt(_)));
     }

@@ -10,13 +10,8 @@ use crate::RedisStore;
 use crate::link::Twice;
 use crate::part::{PARTS, part_of, set_of};
 use crate::script::{CLEAR, COUNT, DELETE_OWNED, LIST};
+use crate::store::MOST;
 use crate::text::{Head, owner_text};
-
-/// The longest page, so that no script keeps Redis busy for long. The next one follows.
-const MOST: u32 = 1000;
-
-/// How many records `clear` removes with one script.
-const CLEARED: u32 = 1000;
 
 /// How many parts of a cluster a listing asks at the same time.
 const ASKED: usize = 8;
@@ -32,7 +27,9 @@ impl SessionIndex for RedisStore {
         let ranges: Vec<_> = self.ranges().into_iter().filter(|(_, last)| *last >= first).collect();
         let mut sessions: Vec<SessionInfo> = Vec::new();
         for ranges in ranges.chunks(ASKED) {
-            let pages = ranges.iter().map(|range| self.page(*range, scope, limit - sessions.len(), after.as_ref()));
+            // Where the page is full, one more says whether there is another page.
+            let left = (limit - sessions.len()).max(1);
+            let pages = ranges.iter().map(|range| self.page(*range, scope, left, after.as_ref()));
             for page in join_all(pages).await {
                 let page = page?;
                 for session in page.sessions {
@@ -52,9 +49,9 @@ impl SessionIndex for RedisStore {
 
     async fn count(&self, scope: Scope<'_>) -> Result<u64> {
         let now = self.options.now();
-        let counts = self.ranges().into_iter().map(|(first, last)| async move {
-            let call = self.about_parts(&COUNT, first, last, now).arg(owner_of(scope));
-            let (count, pending): (u64, Vec<String>) = self.link.read(first, &call, self.manner).await?;
+        let counts = self.ranges().into_iter().map(|range| async move {
+            let call = self.about_parts(&COUNT, range, owner_of(scope), now);
+            let (count, pending): (u64, Vec<String>) = self.link.read(range.0, &call, self.manner).await?;
             let mut moved = Vec::new();
             for name in pending {
                 moved.extend(self.moved(&name, scope).await?);
@@ -69,16 +66,16 @@ impl SessionIndex for RedisStore {
         if self.link.is_cluster() {
             return self.delete_owned_in_steps(owner, except).await;
         }
-        self.delete_owned_at(0, PARTS - 1, owner, except).await
+        self.delete_owned_at((0, PARTS - 1), owner, except).await
     }
 
     async fn clear(&self) -> Result<u64> {
         let mut count = 0;
-        for (first, last) in self.ranges() {
+        for range in self.ranges() {
             let mut is_done = false;
             while !is_done {
-                let call = self.about_parts(&CLEAR, first, last, self.options.now()).number(CLEARED);
-                let (live, done): (u64, u8) = self.link.write(first, &call, Twice::Differs, self.manner).await?;
+                let call = self.about_parts(&CLEAR, range, "", self.options.now()).number(MOST);
+                let (live, done): (u64, u8) = self.link.write(range.0, &call, Twice::Differs, self.manner).await?;
                 count += live;
                 is_done = done == 1;
             }
@@ -91,7 +88,7 @@ impl RedisStore {
     /// Lists what a range of parts has after a key.
     async fn page(
         &self,
-        (first, last): (u16, u16),
+        range: (u16, u16),
         scope: Scope<'_>,
         limit: usize,
         after: Option<&SessionKey>,
@@ -100,19 +97,23 @@ impl RedisStore {
             Scope::Owner(_) => part_of(key.as_str()),
             _ => set_of(part_of(key.as_str()), key.as_str()),
         });
-        let call = self.about_parts(&LIST, first, last, self.options.now()).arg(owner_of(scope));
+        let call = self.about_parts(&LIST, range, owner_of(scope), self.options.now());
         // A limit is at most a thousand.
         let call = call.number(i64::try_from(limit).unwrap_or(i64::MAX)).number(set);
         let call = call.arg(after.map_or("", SessionKey::as_str));
-        let mut lines: Vec<String> = self.link.read(first, &call, self.manner).await?;
-        let is_full = lines.pop().as_deref() == Some("full");
-        let next = lines.chunks_exact(2).next_back().filter(|_| is_full).map(|pair| Cursor::new(&*pair[0]));
+        let mut lines: Vec<Vec<u8>> = self.link.read(range.0, &call, self.manner).await?;
+        let is_full = lines.pop().as_deref() == Some(b"full");
+        let mut next = None;
         let mut sessions = Vec::new();
         for pair in lines.chunks_exact(2) {
-            if pair[1].is_empty() {
-                sessions.extend(self.moved(&pair[0], scope).await?);
             // What is not a session key was put there by hand. One damaged record must not hide the others.
-            } else if let (Ok(key), Ok(head)) = (SessionKey::parse(&pair[0]), Head::parse(&pair[1])) {
+            let (Ok(name), Ok(line)) = (str::from_utf8(&pair[0]), str::from_utf8(&pair[1])) else { continue };
+            if is_full {
+                next = Some(Cursor::new(name));
+            }
+            if line.is_empty() {
+                sessions.extend(self.moved(name, scope).await?);
+            } else if let (Ok(key), Ok(head)) = (SessionKey::parse(name), Head::parse(line)) {
                 sessions.push(head.info(key));
             }
         }
@@ -134,14 +135,13 @@ impl RedisStore {
     /// Ends an owner's sessions in a range of parts.
     pub(crate) async fn delete_owned_at(
         &self,
-        first: u16,
-        last: u16,
+        range: (u16, u16),
         owner: &OwnerId,
         except: Option<&SessionKey>,
     ) -> Result<u64> {
-        let call = self.about_parts(&DELETE_OWNED, first, last, self.options.now());
-        let call = call.arg(owner.as_str()).arg(except.map_or("", SessionKey::as_str));
-        self.link.write(first, &call, Twice::Differs, self.manner).await
+        let call = self.about_parts(&DELETE_OWNED, range, owner.as_str(), self.options.now());
+        let call = call.arg(except.map_or("", SessionKey::as_str));
+        self.link.write(range.0, &call, Twice::Differs, self.manner).await
     }
 }
 

@@ -1,8 +1,6 @@
 //! The names of what is stored: the prefix, and the keys of a part.
 
-#[cfg(feature = "cluster")]
-use session_core::Revision;
-use session_core::SessionKey;
+use session_core::{Revision, SessionKey};
 
 use crate::part::{TAGS, part_of, set_of};
 
@@ -44,11 +42,6 @@ impl Prefix {
         Place { part, record: self.named(part, &["key:", name]), set: set_of(part, name) }
     }
 
-    /// Returns what the names of a part's records begin with.
-    pub(crate) fn records(&self, part: u16) -> String {
-        self.named(part, &["key:"])
-    }
-
     /// Returns the name of the mark that an owner's sessions are being ended.
     #[cfg(feature = "cluster")]
     pub(crate) fn ending(&self, part: u16, owner: &str) -> String {
@@ -61,9 +54,16 @@ impl Prefix {
         self.named(part, &["moved:", &format!("{:016x}", revision.number())])
     }
 
-    /// Returns the name that a long value has until its script comes. No other transaction sees it.
-    pub(crate) fn stage(&self, part: u16) -> String {
-        self.named(part, &["new"])
+    /// Returns the name that a long record has until its script comes, by the revision that it is to have. Only its own
+    /// transaction sees it.
+    pub(crate) fn stage(&self, part: u16, revision: Revision) -> String {
+        self.named(part, &["staged:", &format!("{:016x}", revision.number())])
+    }
+
+    /// Returns two names of a part that nothing is ever stored under.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn never(&self, part: u16) -> [String; 2] {
+        ["never:1", "never:2"].map(|name| self.named(part, &[name]))
     }
 
     /// Makes a name of a part. By hand: each call makes some.

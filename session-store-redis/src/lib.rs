@@ -8,13 +8,13 @@ mod keys;
 mod link;
 mod open;
 mod part;
+mod payload;
 mod script;
 mod server;
 #[cfg(feature = "cluster")]
 mod steps;
 mod store;
 mod text;
-mod value;
 
 pub use keys::InvalidPrefix;
 pub use open::InvalidUrl;

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionLike, ConnectionManager};
-use redis::{Cmd, FromRedisValue, Pipeline, RedisResult, Value};
+use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Value};
 use session_core::{Error, Result};
 
 use crate::error::{is_lost, is_unknown_script, needs_another_connection, refusal};
 #[cfg(feature = "cluster")]
 use crate::part::slot_of_part;
-use crate::script::{Call, Request};
+use crate::payload::Staged;
+use crate::script::{Call, DONE, Request};
 use crate::server::Server;
-use crate::value::Staged;
 
 /// The way to Redis. A clone shares it.
 #[derive(Clone)]
@@ -39,11 +39,14 @@ pub(crate) struct Manner {
     pub(crate) replicas: u32,
 }
 
-/// Whether a call may be made again when the connection is found broken, without knowing whether it was carried out.
+/// Whether a call may be made again when the connection is found broken, without knowing whether it was carried out. (A client
+/// of a cluster makes every call again.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Twice {
-    /// The answer is the same: a read, or a write that knows its own revision again.
+    /// The answer is as good: a read, or a write that changes nothing the second time.
     Same,
+    /// A write that knows its own revision again. If it is refused, the first one may have succeeded, and others have written since.
+    Known,
     /// The answer may be another one.
     Differs,
 }
@@ -127,7 +130,10 @@ impl Link {
                 if !is_lost(error) || twice == Twice::Differs {
                     return answer;
                 }
-                send(&mut server.connection().await?.line, request, replicas).await
+                match send(&mut server.connection().await?.line, request, replicas).await? {
+                    Value::Int(outcome) if twice == Twice::Known && outcome != DONE => Err(lost()),
+                    answer => Ok(answer),
+                }
             }
             #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => {
@@ -197,6 +203,11 @@ impl Request<'_> {
             Self::Staged(_) => Staged::answer(answers),
         }
     }
+}
+
+/// A call whose outcome is not known.
+fn lost() -> RedisError {
+    RedisError::from((ErrorKind::Io, "the answer was lost with the connection"))
 }
 
 fn read<T: FromRedisValue>(answer: Value) -> Result<T> {

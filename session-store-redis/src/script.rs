@@ -8,8 +8,8 @@ use redis::{Cmd, Pipeline};
 use session_core::{Error, Result};
 
 use crate::part::{SETS, TAGS};
+use crate::payload::{Payload, Staged};
 use crate::text;
-use crate::value::{Staged, Value};
 
 /// How much later than its score in the index a record may expire. A write that moves the expiry by less mostly leaves the
 /// index alone.
@@ -36,22 +36,21 @@ impl Script {
         Self { text, digest }
     }
 
-    /// Begins a call by digest.
-    pub(crate) fn call(&'static self, keys: &[&str]) -> Call {
-        let mut command = Cmd::with_capacity(3 + keys.len() + MOST_ARGUMENTS, ROOM);
-        command.arg("EVALSHA").arg(&self.digest).arg(keys.len()).arg(keys);
-        Call { script: self, command, staged: None }
+    /// Begins a call by digest. The script uses the keys, and not the guards that are declared after them.
+    pub(crate) fn call(&'static self, keys: &[&str], guards: &[String]) -> Call {
+        self.call_with_room(keys, guards, 0)
     }
 
-    /// Begins a call that [ends](Call::value) with a value. Where it is staged is the last key.
-    pub(crate) fn writing(&'static self, keys: &[&str], value: &Value) -> Call {
-        let (stage, along) = match value {
-            Value::Along(text) => (None, text.len()),
-            Value::Staged(staged) => (Some(&staged.name), 0),
-        };
-        let mut command = Cmd::with_capacity(4 + keys.len() + MOST_ARGUMENTS, ROOM + along);
-        command.arg("EVALSHA").arg(&self.digest).arg(keys.len() + usize::from(stage.is_some()));
-        command.arg(keys).arg(stage);
+    /// The same with room for the payload that it [ends](Call::payload) with.
+    pub(crate) fn writing(&'static self, keys: &[&str], guards: &[String], payload: &Payload) -> Call {
+        let Payload::Along(text) = payload else { return self.call(keys, guards) };
+        self.call_with_room(keys, guards, text.len())
+    }
+
+    fn call_with_room(&'static self, keys: &[&str], guards: &[String], bytes: usize) -> Call {
+        let count = keys.len() + guards.len();
+        let mut command = Cmd::with_capacity(3 + count + MOST_ARGUMENTS, ROOM + bytes);
+        command.arg("EVALSHA").arg(&self.digest).arg(count).arg(keys).arg(guards);
         Call { script: self, command, staged: None }
     }
 }
@@ -59,7 +58,7 @@ impl Script {
 /// How many arguments a script has at most.
 const MOST_ARGUMENTS: usize = 8;
 
-/// The bytes of a call mostly, but for a value.
+/// The bytes of a call mostly, but for a record.
 const ROOM: usize = 320;
 
 /// A call of a script.
@@ -89,12 +88,12 @@ impl Call {
         self
     }
 
-    /// Ends the arguments with the value, or with the line before its data if it is staged.
-    pub(crate) fn value(mut self, value: Value) -> Self {
-        match value {
-            Value::Along(text) => _ = self.command.arg(text),
-            Value::Staged(staged) => {
-                self.command.arg(text::line(&staged.text));
+    /// Ends the arguments with the record, or with the line before its data and the name where it is staged.
+    pub(crate) fn payload(mut self, payload: Payload) -> Self {
+        match payload {
+            Payload::Along(text) => _ = self.command.arg(text),
+            Payload::Staged(staged) => {
+                self.command.arg(text::line(&staged.text)).arg(&staged.name);
                 self.staged = Some(staged);
             }
         }
@@ -171,6 +170,9 @@ script_of_parts!(SWEEP, "lua/over.lua", "lua/sweep.lua");
 script_of_parts!(DELETE_OWNED, "lua/delete_owned.lua");
 script_of_parts!(CLEAR, "lua/clear.lua");
 
+/// What a script answers when it has done what it was asked for.
+pub(crate) const DONE: i64 = 1;
+
 /// What a script answers with a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -189,7 +191,7 @@ impl Outcome {
     /// Reads the number, as the last line of `head.lua` gives them.
     pub(crate) fn of(number: i64) -> Result<Self> {
         match number {
-            1 => Ok(Self::Done),
+            DONE => Ok(Self::Done),
             2 => Ok(Self::NotFound),
             3 => Ok(Self::Conflict),
             4 => Ok(Self::AlreadyExists),

@@ -8,6 +8,8 @@
 //! the old record or the new one. The fourth
 //! step removes the note; where it is not taken, pending records and notes end by themselves, the records first.
 
+use std::time::Instant;
+
 use session_core::{Error, OwnerId, Record, Result, Revision, Timestamp};
 
 use crate::RedisStore;
@@ -20,6 +22,9 @@ use crate::text;
 /// How often a call meets a rotation of the same key before it is given up. Most meet none, and under a crowd of rotations each try
 /// meets one with a chance that is far from one.
 const MOST_MEETINGS: usize = 64;
+
+/// How many time-outs Redis keeps what is only there between two steps.
+const LEASE: u32 = 6;
 
 /// What became of a pending record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +77,7 @@ impl RedisStore {
         record: &Record,
     ) -> Result<Revision> {
         for _ in 0..MOST_MEETINGS {
-            let fresh = Revision::fresh();
+            let (fresh, begin) = (Revision::fresh(), Instant::now());
             let reserved = self.reserve(old, new, record, fresh).await?;
             match reserved.outcome {
                 Outcome::Done => {}
@@ -85,6 +90,11 @@ impl RedisStore {
                     }
                     outcome.done()?;
                 }
+            }
+            if begin.elapsed() > self.manner.timeout.saturating_mul(LEASE / 2) {
+                // The reservation may end before the rotation does, and the old record would have gone for nothing.
+                self.release(new, fresh).await?;
+                return Err(Error::unavailable("the rotation was held up for too long"));
             }
             match self.take(old, expected, record, fresh, reserved.is_ending).await {
                 Ok((Outcome::Done, note)) => {
@@ -135,14 +145,19 @@ impl RedisStore {
     }
 
     /// Reads a pending record: it is live if its rotation has had its moment.
-    pub(crate) async fn load_pending(&self, place: &Place, mut stored: Vec<u8>) -> Result<Option<(Record, Revision)>> {
+    pub(crate) async fn load_pending(
+        &self,
+        place: &Place,
+        mut stored: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<Option<(Record, Revision)>> {
         for _ in 0..MOST_MEETINGS {
             let Some((old_part, head, data)) = text::pending(&stored)? else {
-                return text::read(&stored, self.options.now());
+                return text::read(&stored, now);
             };
             match self.note(old_part, head.revision, "").await?.as_deref() {
                 Some("undone") => return Ok(None),
-                Some(note) => return text::read(&text::confirmed(&stored, data, kept(note)?), self.options.now()),
+                Some(note) => return text::read(&text::confirmed(&stored, data, kept(note)?), now),
                 // As above.
                 None => match self.link.get(place.part, &place.record, self.manner).await? {
                     Some(again) if again != stored => stored = again,
@@ -154,7 +169,7 @@ impl RedisStore {
     }
 
     async fn note(&self, part: u16, revision: Revision, lease: &str) -> Result<Option<String>> {
-        let call = DECIDE.call(&[&self.prefix.note(part, revision)]).arg(lease);
+        let call = DECIDE.call(&[&self.prefix.note(part, revision)], &[]).arg(lease);
         let note: String = self.link.write(part, &call, Twice::Same, self.manner).await?;
         Ok(Some(note).filter(|note| !note.is_empty()))
     }
@@ -162,7 +177,9 @@ impl RedisStore {
     async fn reserve(&self, old: &Place, new: &Place, record: &Record, fresh: Revision) -> Result<Reserved> {
         let owner = text::owner_text(record.owner.as_ref());
         let keys = [&*new.record, &self.prefix.ending(new.part, owner)];
-        let call = RESERVE.call(&keys).number(self.options.now().unix_millis()).number(self.lease()).number(new.set);
+        let call =
+            RESERVE.call(&keys, &self.guards(new.part)).number(self.options.now().unix_millis()).number(self.lease());
+        let call = call.number(new.set);
         let call = call.arg(text::write_pending(record, fresh, old.part));
         let (outcome, ending): (i64, i64) = self.link.write(new.part, &call, Twice::Same, self.manner).await?;
         Ok(Reserved { outcome: Outcome::of(outcome)?, is_ending: ending != 0 })
@@ -177,7 +194,7 @@ impl RedisStore {
         is_ending: bool,
     ) -> Result<(Outcome, String)> {
         let note = self.prefix.note(old.part, fresh);
-        let call = TAKE.call(&[&old.record, &note]).number(self.options.now().unix_millis());
+        let call = TAKE.call(&[&old.record, &note], &self.guards(old.part)).number(self.options.now().unix_millis());
         // The note outlives the record that is pending.
         let call = call.arg(text::revision_text(expected)).number(self.lease() * 2).number(old.set);
         let call = call.arg(if is_ending { text::owner_text(record.owner.as_ref()) } else { "" });
@@ -197,32 +214,35 @@ impl RedisStore {
         // Only a session that was the owner's before can be one that is being ended.
         let owner = text::owner_text(owner);
         let is_watched = !owner.is_empty() && note.get(text::TIMES..) == Some(owner);
-        let call = CONFIRM.call(&[&new.record, &self.prefix.ending(new.part, owner)]).number(now.unix_millis());
+        let call = CONFIRM
+            .call(&[&new.record, &self.prefix.ending(new.part, owner)], &self.guards(new.part))
+            .number(now.unix_millis());
         let call = call.arg(text::revision_text(revision)).number(Self::time_to_live(expires_at, now));
         let call = call.number(new.set).arg(kept(note)?).number(i64::from(is_watched));
         Outcome::of(self.link.write(new.part, &call, Twice::Same, self.manner).await?)
     }
 
     async fn forget(&self, part: u16, revision: Revision) -> Result<()> {
-        let call = FORGET.call(&[&self.prefix.note(part, revision)]);
+        let call = FORGET.call(&[&self.prefix.note(part, revision)], &[]);
         // Nothing depends on it, so no replica is waited for.
         self.link.read::<i64>(part, &call, self.manner).await.map(drop)
     }
 
     async fn release(&self, new: &Place, revision: Revision) -> Result<()> {
-        let call = RELEASE.call(&[&new.record]).arg(text::revision_text(revision)).number(new.set);
+        let call =
+            RELEASE.call(&[&new.record], &self.guards(new.part)).arg(text::revision_text(revision)).number(new.set);
         self.link.write::<i64>(new.part, &call, Twice::Same, self.manner).await.map(drop)
     }
 
     /// How long Redis keeps what is only there between two steps: longer than all of them take.
     pub(crate) fn lease(&self) -> i64 {
-        millis(self.manner.timeout.saturating_mul(6))
+        millis(self.manner.timeout.saturating_mul(LEASE))
     }
 
     /// Says what a rotation has to say about the old key before it speaks of the new one.
     async fn check(&self, old: &Place, expected: Revision) -> Result<()> {
         let found = match self.link.get(old.part, &old.record, self.manner).await? {
-            Some(stored) => self.load_pending(old, stored).await?.map(|(_, revision)| revision),
+            Some(stored) => self.load_pending(old, stored, self.options.now()).await?.map(|(_, revision)| revision),
             None => None,
         };
         match found {

@@ -113,11 +113,29 @@ impl RedisStore {
         millis(expires_at.saturating_since(now).saturating_add(GRACE + QUANTUM))
     }
 
-    /// Begins the call of a script about a range of parts.
-    pub(crate) fn about_parts(&self, script: &'static Script, first: u16, last: u16, now: Timestamp) -> Call {
-        let records = self.prefix.records(first);
-        let call = script.call(&[&records]).arg(self.prefix.as_str());
-        call.number(now.unix_millis()).number(first).number(last)
+    /// Returns what a script declares beside the keys that it uses: in a cluster, two names that nothing is stored under.
+    ///
+    /// While a slot moves, its keys are on two nodes, and a script would take for absent what the other node has. But a node that has
+    /// only some of the declared keys runs no script (`TRYAGAIN`): so none runs until the slot has moved.
+    pub(crate) fn guards(&self, part: u16) -> Vec<String> {
+        #[cfg(feature = "cluster")]
+        if self.link.is_cluster() {
+            return self.prefix.never(part).into();
+        }
+        let _ = part;
+        Vec::new()
+    }
+
+    /// Begins the call of a script about a range of parts: about all sessions in it, or about an owner's.
+    pub(crate) fn about_parts(
+        &self,
+        script: &'static Script,
+        (first, last): (u16, u16),
+        owner: &str,
+        now: Timestamp,
+    ) -> Call {
+        let call = script.call(&[], &self.guards(first)).arg(self.prefix.as_str()).number(now.unix_millis());
+        call.number(first).number(last).arg(owner)
     }
 
     /// Returns the ranges of parts that one script may touch: in a cluster each part is for itself.
@@ -144,18 +162,19 @@ impl SessionStore for RedisStore {
         self.options.check_size(record)?;
         let (place, now, fresh) = (self.prefix.place_of(key), self.options.now(), Revision::fresh());
         let ttl = Self::time_to_live(record.expires_at, now);
-        let value = self.value(&place, record, fresh, ttl);
-        let call = CREATE.writing(&[&place.record], &value).number(now.unix_millis());
-        let call = call.number(ttl).number(place.set).value(value);
-        self.outcome(&place, &call, Twice::Same, Want::Key).await?.done().map(|()| fresh)
+        let payload = self.payload(&place, record, fresh, ttl);
+        let call = CREATE.writing(&[&place.record], &self.guards(place.part), &payload).number(now.unix_millis());
+        let call = call.number(ttl).number(place.set).payload(payload);
+        self.outcome(&place, &call, Twice::Known, Want::Key).await?.done().map(|()| fresh)
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<(Record, Revision)>> {
-        let place = self.prefix.place_of(key);
+        // What is live when the call begins is not absent, even if the answer takes a while.
+        let (place, now) = (self.prefix.place_of(key), self.options.now());
         match self.link.get(place.part, &place.record, self.manner).await? {
             #[cfg(feature = "cluster")]
-            Some(stored) if text::pending(&stored)?.is_some() => self.load_pending(&place, stored).await,
-            Some(stored) => text::read(&stored, self.options.now()),
+            Some(stored) if text::pending(&stored)?.is_some() => self.load_pending(&place, stored, now).await,
+            Some(stored) => text::read(&stored, now),
             None => Ok(None),
         }
     }
@@ -164,15 +183,16 @@ impl SessionStore for RedisStore {
         self.options.check_size(record)?;
         let (place, now, fresh) = (self.prefix.place_of(key), self.options.now(), Revision::fresh());
         let ttl = Self::time_to_live(record.expires_at, now);
-        let value = self.value(&place, record, fresh, ttl);
-        let call = UPDATE.writing(&[&place.record], &value).number(now.unix_millis());
-        let call = call.arg(text::revision_text(expected)).number(ttl).number(place.set).value(value);
-        self.outcome(&place, &call, Twice::Same, Want::Record).await?.done().map(|()| fresh)
+        let payload = self.payload(&place, record, fresh, ttl);
+        let call = UPDATE.writing(&[&place.record], &self.guards(place.part), &payload).number(now.unix_millis());
+        let call = call.arg(text::revision_text(expected)).number(ttl).number(place.set).payload(payload);
+        self.outcome(&place, &call, Twice::Known, Want::Record).await?.done().map(|()| fresh)
     }
 
     async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> Result<()> {
         let (place, now) = (self.prefix.place_of(key), self.options.now());
-        let call = TOUCH.call(&[&place.record]).number(now.unix_millis()).arg(text::time_text(expires_at));
+        let call = TOUCH.call(&[&place.record], &self.guards(place.part)).number(now.unix_millis());
+        let call = call.arg(text::time_text(expires_at));
         let call = call.number(Self::time_to_live(expires_at, now)).number(place.set);
         self.outcome(&place, &call, Twice::Same, Want::Record).await?.done()
     }
@@ -192,36 +212,48 @@ impl SessionStore for RedisStore {
         }
         let (now, fresh) = (self.options.now(), Revision::fresh());
         let ttl = Self::time_to_live(record.expires_at, now);
-        let value = self.value(&new, record, fresh, ttl);
-        let call = ROTATE.writing(&[&old.record, &new.record], &value).number(now.unix_millis());
-        let call = call.arg(text::revision_text(expected)).number(ttl).number(old.set).number(new.set).value(value);
+        let payload = self.payload(&new, record, fresh, ttl);
+        let keys = [&*old.record, &new.record];
+        let call = ROTATE.writing(&keys, &self.guards(old.part), &payload).number(now.unix_millis());
+        let call = call.arg(text::revision_text(expected)).number(ttl).number(old.set).number(new.set);
+        let call = call.payload(payload);
         #[cfg(feature = "cluster")]
         let outcome = self.rotate_in_part(&old, &new, &call).await?;
         #[cfg(not(feature = "cluster"))]
-        let outcome = self.outcome(&old, &call, Twice::Same, Want::Record).await?;
+        let outcome = self.outcome(&old, &call, Twice::Known, Want::Record).await?;
         outcome.done().map(|()| fresh)
     }
 
     async fn delete(&self, key: &SessionKey) -> Result<bool> {
         let place = self.prefix.place_of(key);
-        let call = DELETE.call(&[&place.record]).number(self.options.now().unix_millis()).number(place.set);
+        let call = DELETE.call(&[&place.record], &self.guards(place.part));
+        let call = call.number(self.options.now().unix_millis()).number(place.set);
         Ok(self.outcome(&place, &call, Twice::Differs, Want::Record).await? == Outcome::Done)
     }
 
     /// Removes what is over by the store's clock, though Redis will collect it too, and trims the index.
     async fn delete_expired(&self, limit: u32) -> Result<u32> {
         let mut left = limit;
-        for (first, last) in self.ranges() {
-            if left == 0 {
-                break;
+        for range in self.ranges() {
+            loop {
+                let most = left.min(MOST);
+                if most == 0 {
+                    break;
+                }
+                let call = self.about_parts(&SWEEP, range, "", self.options.now()).number(most);
+                let removed: u32 = self.link.write(range.0, &call, Twice::Differs, self.manner).await?;
+                left = left.saturating_sub(removed);
+                if removed < most {
+                    break;
+                }
             }
-            let call = self.about_parts(&SWEEP, first, last, self.options.now()).number(left);
-            let removed: u32 = self.link.write(first, &call, Twice::Differs, self.manner).await?;
-            left = left.saturating_sub(removed);
         }
         Ok(limit - left)
     }
 }
+
+/// How many sessions one script lists or removes at most, so that it does not keep Redis busy for long. The next one follows.
+pub(crate) const MOST: u32 = 1000;
 
 /// What a writer wants of a key that a rotation has reserved and not yet moved to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

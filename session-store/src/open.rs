@@ -64,8 +64,14 @@ const SCHEMES: &[Schemes] = &[
         driver: Driver::Knows(&["protocol"]),
     },
     Schemes {
-        names: &["mongodb", "mongodb+srv"],
+        names: &["mongodb"],
         feature: "mongodb",
+        parameters: &[NAMESPACE, SETUP, TIMEOUT, POOL, MAX_DATA],
+        driver: Driver::Refuses,
+    },
+    Schemes {
+        names: &["mongodb+srv"],
+        feature: "mongodb-srv",
         parameters: &[NAMESPACE, SETUP, TIMEOUT, POOL, MAX_DATA],
         driver: Driver::Refuses,
     },
@@ -90,6 +96,8 @@ fn opener(feature: &str) -> Option<fn(Location) -> Opening> {
         "redis-tls" => Some(|at| Box::pin(stores::redis::open(at))),
         #[cfg(feature = "mongodb")]
         "mongodb" => Some(|at| Box::pin(stores::mongodb::open(at))),
+        #[cfg(feature = "mongodb-srv")]
+        "mongodb-srv" => Some(|at| Box::pin(stores::mongodb::open(at))),
         _ => None,
     }
 }

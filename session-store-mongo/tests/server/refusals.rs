@@ -63,9 +63,15 @@ pub(crate) fn not_set_up(url: &str) -> Result<(), BoxError> {
         fails_with_backend("delete", &store.delete(&key).await)?;
         store.setup().await?;
         store.create(&key, &record()?).await?;
-        database.create_collection("others").await?;
+        // Documents of others, with the fields of ours.
+        let (documents, ada) = (database.collection("others"), "ada".parse()?);
+        documents.insert_one(doc! { "key": "k", "owner": "ada", "expires_at": mongodb::bson::DateTime::MIN }).await?;
         let others = store.with_collection("others")?;
-        fails_with_backend("create in another collection", &others.create(&key, &record()?).await)
+        fails_with_backend("create in another collection", &others.create(&key, &record()?).await)?;
+        fails_with_backend("delete_owned", &others.delete_owned(&ada, None).await)?;
+        fails_with_backend("clear", &others.clear().await)?;
+        others.delete_expired(10).await?;
+        if documents.count_documents(doc! {}).await? == 1 { Ok(()) } else { Err("others' document is gone".into()) }
     })
 }
 

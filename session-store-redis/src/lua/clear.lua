@@ -1,6 +1,6 @@
 -- ARGV further: how many records to remove at most.
 -- Answers how many were live, and whether it is done.
-local left, count = tonumber(ARGV[5]), 0
+local left, count = tonumber(ARGV[6]), 0
 for part = first, last do
   local keys = part_of(part)
   for set = part * SETS, (part + 1) * SETS - 1 do
@@ -10,7 +10,7 @@ for part = first, last do
       for _, name in ipairs(names) do
         local found = head(keys.record .. name)
         if found and now < found.expires then count = count + 1 end
-        if found and found.owner ~= '' then redis.call('UNLINK', keys.owners .. found.owner) end
+        if found and found.owner ~= '' then redis.call('ZREM', keys.owners .. found.owner, name) end
         redis.call('UNLINK', keys.record .. name)
         redis.call('ZREM', all, name)
       end

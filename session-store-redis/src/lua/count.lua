@@ -1,6 +1,5 @@
--- ARGV further: owner or nothing.
 -- Answers the count, and the names of those that are pending, about which the client has to ask.
-local owner, count, pending = ARGV[5], 0, {}
+local count, pending = 0, {}
 for part = first, last do
   local keys = part_of(part)
   if owner == '' then

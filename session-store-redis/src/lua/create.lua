@@ -5,8 +5,8 @@ local function put_if_free(key, value, stage, ttl)
   return true
 end
 
--- KEYS: record, its stage if the value is long. ARGV: now, ttl, number of its set of all, value or its line
-local now, ttl, value, stage = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[4], KEYS[2]
+-- KEYS: record. ARGV: now, ttl, number of its set of all, value; or its line, and where it is staged
+local now, ttl, value, stage = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[4], ARGV[5]
 local expires, revision, owner = written(value)
 local all, owners, name = names_of(KEYS[1], ARGV[3])
 -- Mostly the key is free.

@@ -1,5 +1,5 @@
--- ARGV further: owner, name of the exception or nothing.
-local owner, except, count = ARGV[5], ARGV[6], 0
+-- ARGV further: name of the exception or nothing.
+local except, count = ARGV[6], 0
 for part = first, last do
   local keys = part_of(part)
   local set = keys.owners .. owner

@@ -1,7 +1,7 @@
--- ARGV further: owner or nothing, limit, number of the set of the last name that was shown, that name.
+-- ARGV further: limit, number of the set of the last name that was shown, that name.
 -- Answers name and line of each session, in the order of sets and names, and at the end whether the limit was reached. What is
 -- pending has no line: the client has to ask what it is.
-local owner, limit, after_set, after = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+local limit, after_set, after = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local sets = owner == '' and SETS or 1
 local answer = {}
 for part = first, last do

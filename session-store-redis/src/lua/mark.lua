@@ -1,3 +1,4 @@
--- Marks that an owner's sessions are being ended, or takes one such mark back. KEYS: mark. ARGV: 1 or -1, lease
-if redis.call('INCRBY', KEYS[1], ARGV[1]) <= 0 then redis.call('DEL', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return 1
+-- Marks that an owner's sessions are being ended, or takes that mark back. KEYS: marks. ARGV: whose it is, lease or nothing
+if ARGV[2] == '' then return redis.call('ZREM', KEYS[1], ARGV[1]) end
+redis.call('ZADD', KEYS[1], '0', ARGV[1])
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])

@@ -1,6 +1,6 @@
--- KEYS: any key of the first part, so that a cluster knows where to go.
--- ARGV: prefix, now, first part, last part, and what the script itself says. Each part has a hash tag and SETS sets of all.
-local prefix, now, first, last = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+-- ARGV: prefix, now, first part, last part, owner or nothing, and what the script itself says. Each part has a hash tag and SETS sets
+-- of all.
+local prefix, now, first, last, owner = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local function part_of(part)
   local base = prefix .. ':{' .. TAGS[part + 1] .. '}:'
   return { record = base .. 'key:', owners = base .. 'owner:', ending = base .. 'ending:', all = base .. 'all:' }

@@ -1,6 +1,6 @@
 -- Mostly a session is updated that is live, at the expected revision, and keeps its owner: then the stored line is compared as it is,
 -- and not taken apart. KEYS and ARGV are those of update.lua.
-local now, value, stage, is_plain = tonumber(ARGV[1]), ARGV[5], KEYS[2], false
+local now, value, stage, is_plain = tonumber(ARGV[1]), ARGV[5], ARGV[6], false
 do
   -- A longer owner is no plain case.
   local text, sub = redis.pcall('GETRANGE', KEYS[1], '0', '130'), string.sub

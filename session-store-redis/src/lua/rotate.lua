@@ -1,5 +1,5 @@
--- KEYS: old record, new record, its stage if the value is long.
--- ARGV: now, expected, ttl, number of the old one's set of all, of the new one's, value or its line
+-- KEYS: old record, new record.
+-- ARGV: now, expected, ttl, number of the old one's set of all, of the new one's, value; or its line, and where it is staged
 local now, value = tonumber(ARGV[1]), ARGV[6]
 local expires, revision, owner = written(value)
 local new = head(KEYS[2])
@@ -14,7 +14,7 @@ if new == false or (new and now < new.expires) then return EXISTS end
 local new_all, new_owners, new_name = names_of(KEYS[2], ARGV[5])
 if new then remove(KEYS[2], new_all, new_owners, new, new_name) end
 if now < expires then
-  put(KEYS[2], value, KEYS[3], ARGV[3])
+  put(KEYS[2], value, ARGV[7], ARGV[3])
   if string.sub(value, 36, 66) ~= old.times then redis.call('SETRANGE', KEYS[2], '35', old.times) end
   file(new_all, new_owners, owner, new_name, expires, tonumber(ARGV[3]))
 end

@@ -1,5 +1,5 @@
 -- ARGV further: limit.
-local left = tonumber(ARGV[5])
+local left = tonumber(ARGV[6])
 local limit = left
 for part = first, last do
   local keys = part_of(part)

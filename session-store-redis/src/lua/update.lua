@@ -1,4 +1,4 @@
--- KEYS: record, its stage if the value is long. ARGV: now, expected, ttl, number of its set of all, value or its line
+-- KEYS: record. ARGV: now, expected, ttl, number of its set of all, value; or its line, and where it is staged
 local expires, revision, owner = written(value)
 local all, owners, name = names_of(KEYS[1], ARGV[4])
 if is_plain then

@@ -1,7 +1,9 @@
 //! `mongodb://` and `mongodb+srv://`
 
 use mongodb::Client;
+use mongodb::error::ErrorKind;
 use mongodb::options::ClientOptions;
+use session_core::Error;
 use session_store_mongo::MongoStore;
 
 use crate::location::{Location, MAX_DATA, NAMESPACE, POOL};
@@ -12,7 +14,10 @@ const DATABASE: &str = "sessions";
 
 pub(crate) async fn open(location: Location) -> Result<Opened, OpenError> {
     let (timeout, bytes, setup) = (location.timeout()?, location.number(MAX_DATA)?, location.has_setup()?);
-    let invalid = |error: mongodb::error::Error| OpenError::Url(error.into());
+    let invalid = |error: mongodb::error::Error| match *error.kind {
+        ErrorKind::DnsResolve { .. } => OpenError::Store(Error::unavailable(error)),
+        _ => OpenError::Url(error.into()),
+    };
     let mut options = ClientOptions::parse(location.for_driver()).await.map_err(invalid)?;
     if let Some(pool) = location.number(POOL)? {
         options.max_pool_size = Some(pool);
