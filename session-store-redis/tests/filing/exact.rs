@@ -1,6 +1,10 @@
 //! What the calls of the index say, compared with a model.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
 
 use session_core::{BoxError, Error, OwnerId, Page, Revision, Scope, SessionIndex, SessionStore};
 use session_store_redis::RedisStore;
@@ -96,6 +100,31 @@ pub(crate) async fn instants(url: String) -> Result<(), BoxError> {
         shows(&store, &model, now).await?;
     }
     Ok(())
+}
+
+/// A clear is dropped after the first of its two scripts.
+pub(crate) async fn cleared(url: String) -> Result<(), BoxError> {
+    const SESSIONS: usize = 1_500;
+    let (store, _, _) = open(&url).await?;
+    // From now on the server knows the script.
+    store.clear().await?;
+    for number in 0..SESSIONS {
+        store.create(&key(number), &record(QUANTUM)?).await?;
+    }
+    {
+        // The first script is sent; its answer is not taken, so the second one is not.
+        let mut clear = pin!(store.clear());
+        let is_sent = poll_fn(|context| Poll::Ready(clear.as_mut().poll(context).is_pending())).await;
+        check(is_sent, || "the clear did not begin".into())?;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let mut left = 0;
+    for number in 0..SESSIONS {
+        left += u64::from(store.load(&key(number)).await?.is_some());
+    }
+    check(left == 500, || format!("{left} are left"))?;
+    let ended = store.delete_owned(&"ada".parse()?, None).await?;
+    check(ended == left, || format!("{ended} of {left} were in the index"))
 }
 
 /// Compares loads, lists and counts with the model.

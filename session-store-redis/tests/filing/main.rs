@@ -30,6 +30,8 @@ fn main() -> ExitCode {
         trial("a record is kept for every expiry of its quantum, and its sets longer", redis, scores::kept),
         trial("a clock that is ahead takes no entry away", redis, scores::clocks),
         trial("what cannot be read is not swept while it may live", redis, scores::unreadable),
+        trial("one damaged line does not hide the others", redis, scores::damaged),
+        trial("what a clear that died has left is in the index", redis, exact::cleared),
         trial("a long record is kept as any other", redis, long::kept),
         trial("a long record that is refused changes nothing and leaves nothing", redis, long::refused),
         trial("a long record reaches a server that has forgotten the scripts", redis, long::forgotten),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use session_core::{BoxError, Error, ManualClock, Scope, SessionIndex, SessionStore};
+use session_core::{BoxError, Error, ManualClock, Page, Scope, SessionIndex, SessionStore};
 
 use crate::{BASE, QUANTUM, at, check, key, open, record};
 
@@ -118,6 +118,22 @@ pub(crate) async fn unreadable(url: String) -> Result<(), BoxError> {
     }
     clock.advance(Duration::from_millis(1));
     check(store.delete_expired(1).await? == 1, || "not swept after its quantum".into())
+}
+
+/// A line that is no text.
+pub(crate) async fn damaged(url: String) -> Result<(), BoxError> {
+    let (store, _, prefix) = open(&url).await?;
+    let mut raw = Raw::open(&url, prefix).await?;
+    store.create(&key(0), &record(QUANTUM)?).await?;
+    for name in raw.keys().await?.into_iter().filter(|name| name.contains("}:key:")) {
+        redis::cmd("SETRANGE").arg(name).arg(40).arg(b"\xff").exec_async(&mut raw.line).await?;
+    }
+    store.create(&key(1), &record(QUANTUM)?).await?;
+    for scope in [Scope::All, Scope::Owner(&"ada".parse()?)] {
+        let listed = store.list(scope, &Page::first(10)).await?.sessions;
+        check(listed.len() == 1 && listed[0].key == key(1), || format!("{scope:?} has {listed:?}"))?;
+    }
+    Ok(())
 }
 
 /// What is stored, in commands.
