@@ -11,8 +11,8 @@ use crate::{OwnerId, Record, Result, SessionKey, SessionStore, Timestamp};
 pub trait SessionIndex: SessionStore {
     /// Returns one page of the live sessions in scope, without their data.
     ///
-    /// Following [`Listing::next`] until it is `None` shows every session that is live all the while, and none twice
-    /// unless it was rotated. The order is the store's own.
+    /// Following [`Listing::next`] until it is `None` shows every session that is live all the while, and none twice.
+    /// One that is rotated meanwhile may be missing or be there twice, under both keys. The order is the store's own.
     async fn list(&self, scope: Scope<'_>, page: &Page) -> Result<Listing>;
 
     /// Returns the number of live sessions in scope.
@@ -20,7 +20,8 @@ pub trait SessionIndex: SessionStore {
 
     /// Removes all records of one user except, if given, the one under `except`; returns how many live ones that ended.
     ///
-    /// A session that is rotated at the same time ends too, unless it is the exception itself.
+    /// A session that is rotated at the same time ends too; so does the exception, if its rotation comes first, for
+    /// then it is under another key.
     async fn delete_owned(&self, owner: &OwnerId, except: Option<&SessionKey>) -> Result<u64>;
 
     /// Removes every record of this store's namespace, expired and unreadable ones too; returns how many live ones

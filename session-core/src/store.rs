@@ -55,6 +55,6 @@ pub trait SessionStore: Send + Sync {
     /// Removes at most `limit` expired records and returns how many it removed.
     ///
     /// Decides again at the moment of deletion, so that a record renewed meanwhile survives. Fewer than `limit`
-    /// means that there were no more.
+    /// means that there were no more, unless other calls were at work on expired records at the same time.
     async fn delete_expired(&self, limit: u32) -> Result<u32>;
 }

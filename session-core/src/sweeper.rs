@@ -130,6 +130,7 @@ impl<S: SessionStore> Sweeper<S> {
     fn jittered(&self) -> Duration {
         // Without randomness the pause is the interval itself, which is as good for one instance.
         let share = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
-        self.interval.mul_f64(0.5 + share)
+        // The longest intervals have no half more.
+        Duration::try_from_secs_f64(self.interval.as_secs_f64() * (0.5 + share)).unwrap_or(Duration::MAX)
     }
 }

@@ -70,3 +70,19 @@ async fn it_passes_after_every_pause_reports_and_stops_when_told() {
     let pauses = pauses.lock().expect("nobody panics with it");
     assert!(pauses.len() >= 2 && pauses.iter().all(|pause| (50..=150).contains(&pause.as_secs())), "{pauses:?}");
 }
+
+#[tokio::test]
+async fn the_longest_interval_has_a_pause() {
+    let (store, _) = store_of(0).await;
+    // Half of all pauses are longer than the interval.
+    for _ in 0..64 {
+        let pauses = std::sync::Mutex::new(Vec::new());
+        let sleep = |pause| {
+            pauses.lock().expect("nobody panics with it").push(pause);
+            std::future::pending::<()>()
+        };
+        Sweeper::new(store.clone()).with_interval(Duration::MAX).run(sleep, async {}, |_| {}).await;
+        let pauses = pauses.into_inner().expect("nobody panicked with it");
+        assert!(pauses.len() == 1 && pauses[0] >= Duration::MAX / 2, "{pauses:?}");
+    }
+}

@@ -23,12 +23,14 @@ impl Disk {
             return Err(Error::AlreadyExists);
         }
         let expired = expired.map(|stored| Entries::of(name, &stored.head));
-        self.write(key, record, Entries::new(name, record.expires_at, record.owner.as_ref()), expired)
+        self.write(key, record, Entries::new(name, record.expires_at, record.owner.as_ref()), expired, None)
     }
 
     /// Reads without a lock: a file under a record's name is always whole, and only its ends change.
     pub(crate) fn load(&self, key: &SessionKey) -> Result<Option<(Record, Revision)>> {
         let name = RecordName::of(key);
+        // Before the file is read: what is renewed after that may look expired, and was live when the call began.
+        let now = self.options.now();
         let bytes = match files::find(&self.layout.record(&name), Access::Read).map_err(from_io)? {
             Found::File(mut file, length) if length <= READ_AT_ONCE => {
                 files::read(&mut file, length).map_err(from_io)?
@@ -43,7 +45,7 @@ impl Disk {
             found => found?,
         };
         let data = read_data(&head, record)?;
-        Ok(head.is_live(self.options.now()).then(|| head.into_record(data)))
+        Ok(head.is_live(now).then(|| head.into_record(data)))
     }
 
     /// Reads the head, and then as much as that says: a file of any size that somebody put there fills no memory.
@@ -68,7 +70,7 @@ impl Disk {
         let mut owner = None;
         loop {
             let shard = self.lock_shard(name.shard())?;
-            let stored = self.look_live(key, Access::Read, self.options.now())?;
+            let stored = self.look_live(key, Access::Read)?;
             if stored.head.revision != expected {
                 return Err(Error::Conflict);
             }
@@ -84,13 +86,13 @@ impl Disk {
             let sweep_at = claimed.sweep_at.min(record.expires_at);
             let record = as_born(record, &stored.head);
             let entries = Entries::new(name, sweep_at, record.owner.as_ref());
-            return self.write(key, &record, entries, Some(claimed));
+            return self.write(key, &record, entries, Some(claimed), Some(&stored.head));
         }
     }
 
     pub(crate) fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> Result<()> {
         let _shard = self.lock_shard(RecordName::of(key).shard())?;
-        let mut stored = self.look_live(key, Access::Write, self.options.now())?;
+        let mut stored = self.look_live(key, Access::Write)?;
         let current = stored.head.ends.current;
         if expires_at > current.expires_at {
             self.write_end(&mut stored, End { expires_at, ..current }).map_err(from_io)?;
@@ -119,19 +121,21 @@ impl Disk {
         }
     }
 
-    /// Makes the index entries, writes the record, and removes the entries that it does not claim any more.
+    /// Makes the index entries, writes the record, and removes the entries that it does not claim any more. If `live` is
+    /// given, refuses to write once that is over.
     fn write(
         &self,
         key: &SessionKey,
         record: &Record,
         entries: Entries,
         replaced: Option<Entries>,
+        live: Option<&Head>,
     ) -> Result<Revision> {
         let revision = Revision::fresh();
         let text = format::write(key, record, revision, entries.sweep_at);
         let folders = if replaced == Some(entries) { Vec::new() } else { self.add_entries(&entries)? };
         // If this fails, the new entries stay until they are due: after a failed sync the record may be there or not.
-        self.replace(&entries.name, &text, &folders)?;
+        self.replace(&entries.name, &text, &folders, live)?;
         if let Some(replaced) = replaced {
             self.remove_entries(&replaced, Some(&entries));
         }

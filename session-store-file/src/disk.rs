@@ -1,11 +1,12 @@
 //! One store on the disk, and the two things that every call does with a record: look at it, and replace it.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use session_core::{Error, Result, SessionKey, StoreOptions, Timestamp};
+use session_core::{Error, Result, SessionKey, StoreOptions};
 
 use crate::durability::Durability;
 use crate::end::End;
@@ -27,6 +28,8 @@ pub(crate) struct Disk {
     pub(crate) durability: Durability,
     /// Where the sweep's look at a few records goes on: after this one.
     pub(crate) audited: Arc<Mutex<Option<RecordName>>>,
+    /// Folders of index entries that this process has synced, and those above them.
+    pub(crate) synced: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
 /// A record as it is stored: its open file, what it says, and where in the file it begins.
@@ -42,7 +45,13 @@ pub(crate) struct Stored {
 
 impl Disk {
     pub(crate) fn new(layout: Layout) -> Self {
-        Self { layout, options: StoreOptions::default(), durability: Durability::default(), audited: Arc::default() }
+        Self {
+            layout,
+            options: StoreOptions::default(),
+            durability: Durability::default(),
+            audited: Arc::default(),
+            synced: Arc::default(),
+        }
     }
 
     /// Looks at the head of a record, live or not.
@@ -73,9 +82,18 @@ impl Disk {
     }
 
     /// Looks at the head of a live record.
-    pub(crate) fn look_live(&self, key: &SessionKey, access: Access, now: Timestamp) -> Result<Stored> {
-        let stored = self.look(&RecordName::of(key), access)?;
-        stored.filter(|stored| stored.head.is_live(now)).ok_or(Error::NotFound)
+    pub(crate) fn look_live(&self, key: &SessionKey, access: Access) -> Result<Stored> {
+        let stored = self.look(&RecordName::of(key), access)?.ok_or(Error::NotFound)?;
+        self.check_live(&stored.head)?;
+        Ok(stored)
+    }
+
+    /// Refuses a record that is over.
+    ///
+    /// Asked again right before a rename, for the syncs before it take milliseconds: a reader, who takes no lock, may have
+    /// seen the session expired meanwhile, and then it stays so.
+    pub(crate) fn check_live(&self, head: &Head) -> Result<()> {
+        if head.is_live(self.options.now()) { Ok(()) } else { Err(Error::NotFound) }
     }
 
     /// Tells a record that is not there from a store that is not there, which is no absence (`OUTAGE-01`).
@@ -96,15 +114,22 @@ impl Disk {
         write().inspect_err(|_| drop(files::remove(&path)))
     }
 
-    /// Puts a record in its place, whatever is there, in one step, once the folders of its entries are on the disk.
-    pub(crate) fn replace(&self, name: &RecordName, record: &[u8], folders: &[PathBuf]) -> Result<()> {
-        let write = || {
-            self.stage(name.shard(), record)?;
-            self.sync_folders(folders)?;
-            fs::rename(self.layout.staged(name.shard()), self.layout.record(name))?;
-            self.sync_shard(name.shard())
-        };
-        write().map_err(from_io)
+    /// Puts a record in its place, whatever is there, in one step, once the folders of its entries are on the disk; not
+    /// if `live` is over by then.
+    pub(crate) fn replace(
+        &self,
+        name: &RecordName,
+        record: &[u8],
+        folders: &[PathBuf],
+        live: Option<&Head>,
+    ) -> Result<()> {
+        self.stage(name.shard(), record).map_err(from_io)?;
+        let staged = self.layout.staged(name.shard());
+        let synced = self.sync_folders(folders).map_err(from_io);
+        let ready = synced.and_then(|()| live.map_or(Ok(()), |head| self.check_live(head)));
+        ready.inspect_err(|_| drop(files::remove(&staged)))?;
+        fs::rename(staged, self.layout.record(name)).map_err(from_io)?;
+        self.sync_shard(name.shard()).map_err(from_io)
     }
 
     /// Overwrites the end of a record in place, in the line that does not count.
@@ -128,15 +153,7 @@ impl Disk {
 
     /// Writes the names in a shard to the disk, if the store is told to.
     pub(crate) fn sync_shard(&self, shard: u8) -> io::Result<()> {
-        self.sync_folders(&[self.layout.shard(shard)])
-    }
-
-    /// Writes the names in folders to the disk, if the store is told to.
-    pub(crate) fn sync_folders(&self, folders: &[PathBuf]) -> io::Result<()> {
-        if self.durability != Durability::Full {
-            return Ok(());
-        }
-        folders.iter().try_for_each(|folder| files::sync_folder(folder))
+        if self.durability == Durability::Full { files::sync_folder(&self.layout.shard(shard)) } else { Ok(()) }
     }
 }
 

@@ -4,18 +4,25 @@
 //! dies at, a record has its entries. What is left over names everything that is needed to remove it: the
 //! sweep finds the entry when it is due, sees that no record claims it, and removes it together with the owner's.
 
+use std::collections::HashSet;
 use std::fs;
+use std::io;
 use std::iter;
 use std::path::{Path, PathBuf};
+use std::sync::{MutexGuard, PoisonError};
 
 use session_core::{OwnerId, Result, Timestamp};
 
 use crate::disk::Disk;
+use crate::durability::Durability;
 use crate::end::timestamp;
 use crate::error::from_io;
 use crate::files;
 use crate::format::Head;
 use crate::name::{OwnerTag, RecordName};
+
+/// How many folders a process knows to be synced before it begins anew: more than there are of owners.
+const MOST_SYNCED: usize = 10_000;
 
 /// The index entries of one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +62,10 @@ impl Disk {
     /// must be synced before the record is in its place.
     ///
     /// After the record's own file, that is: the file system then has written most of it together with the file.
+    ///
+    /// A folder that was there may be one that another process has just made, and not synced yet. So each process syncs a
+    /// folder with all above it the first time, and alone after that. That it was removed since, by a sweep or `clear`, and
+    /// made again by another process, is not noticed: what a loss of power takes just then, an audit makes again.
     pub(crate) fn add_entries(&self, entries: &Entries) -> Result<Vec<PathBuf>> {
         let mut changed = Vec::new();
         // Whoever holds the shard's lock is the only one who gives it names.
@@ -62,10 +73,30 @@ impl Disk {
         let owner_entry = entries.owner.map(|owner| self.layout.owner_entry(&owner, &entries.name));
         for path in iter::once(self.layout.sweep_entry(entries)).chain(owner_entry) {
             let is_folder_new = files::create_entry(&path, &empty, self.layout.root()).map_err(from_io)?;
+            if self.durability != Durability::Full {
+                continue;
+            }
+            let is_synced = !is_folder_new && path.parent().is_some_and(|folder| self.synced().contains(folder));
             let folders = path.ancestors().skip(1).take_while(|folder| *folder != self.layout.root());
-            changed.extend(folders.take(if is_folder_new { usize::MAX } else { 1 }).map(Path::to_owned));
+            changed.extend(folders.take(if is_synced { 1 } else { usize::MAX }).map(Path::to_owned));
         }
         Ok(changed)
+    }
+
+    /// Writes the names in folders of entries to the disk, each before the one above it.
+    pub(crate) fn sync_folders(&self, folders: &[PathBuf]) -> io::Result<()> {
+        folders.iter().try_for_each(|folder| files::sync_folder(folder))?;
+        let mut synced = self.synced();
+        if synced.len() > MOST_SYNCED {
+            synced.clear();
+        }
+        synced.extend(folders.iter().cloned());
+        Ok(())
+    }
+
+    fn synced(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        // A path is there or not, so a panic elsewhere cannot leave half of one behind.
+        self.synced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes entries that no record claims any more, except those that `kept` has too.

@@ -87,13 +87,17 @@ pub(crate) fn create_entry(path: &Path, empty: &Path, root: &Path) -> io::Result
         outcome => outcome,
     };
     let mut is_folder_new = false;
-    // A sweep may remove an empty folder between its making and its use; nobody is that unlucky eight times.
+    // A sweep may remove an empty folder between its making and its use, or while those below it are made; nobody is that
+    // unlucky eight times.
     for _ in 0..8 {
         match make() {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(is_folder_new),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 is_folder_new = true;
-                create_folders(path.parent().unwrap_or(root), root)?;
+                match create_folders(path.parent().unwrap_or(root), root) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
             }
             outcome => return outcome.map(|()| is_folder_new),
         }
@@ -195,5 +199,30 @@ mod tests {
         assert_eq!(make("three", "a"), Some(false), "it is there");
         let names = |name: &str| fs::symlink_metadata(folder.join(name)).map(|metadata| metadata.nlink()).ok();
         assert_eq!((names("one"), names("two"), names("three")), (Some(3), Some(3), Some(1)));
+    }
+
+    #[test]
+    fn an_entry_is_made_although_sweeps_remove_its_folders() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (root, empty) = (root.path(), root.path().join("empty"));
+        File::create(&empty).expect("mine");
+        let (day, slot, part) = (root.join("a"), root.join("a/b"), root.join("a/b/c"));
+        let entry = part.join("entry");
+        for round in 0..1000 {
+            let start = std::sync::Barrier::new(2);
+            let made = std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    start.wait();
+                    // Two sweeps are six removals: fewer than there are attempts.
+                    for folder in [&part, &slot, &day, &part, &slot, &day] {
+                        let _ = fs::remove_dir(folder);
+                    }
+                });
+                start.wait();
+                create_entry(&entry, &empty, root)
+            });
+            assert!(made.is_ok(), "round {round}: {made:?}");
+            fs::remove_file(&entry).expect("it was made");
+        }
     }
 }

@@ -37,12 +37,15 @@ impl Disk {
     }
 
     /// Shows the live records in scope after the given name until `show` has enough; returns the last name then.
+    ///
+    /// Those of an owner under its lock: a record that moved meanwhile would be at neither place when that is looked at.
     fn for_each_live(
         &self,
         scope: Scope<'_>,
         after: Option<&str>,
         mut show: impl FnMut(Stored) -> bool,
     ) -> Result<Option<RecordName>> {
+        let _owner = if let Scope::Owner(owner) = scope { Some(self.lock_owner(owner)?) } else { None };
         let mut last: Option<RecordName> = None;
         loop {
             let names = self.names_in(scope, last.as_ref().map(RecordName::as_str).or(after), BATCH)?;
@@ -151,11 +154,12 @@ impl Disk {
 
     /// Looks at a record for a listing: live, and in scope by its own word. What cannot be read is not listed.
     fn look_listed(&self, name: &RecordName, scope: Scope<'_>) -> Result<Option<Stored>> {
+        // Before the file is read, as in a load.
+        let now = self.options.now();
         let stored = match self.look(name, Access::Read) {
             Err(Error::Corrupt(_)) => None,
             outcome => outcome?,
         };
-        let now = self.options.now();
         Ok(stored.filter(|stored| match scope {
             Scope::Owner(owner) => stored.head.is_live(now) && stored.head.owner.as_ref() == Some(owner),
             _ => stored.head.is_live(now),

@@ -38,8 +38,7 @@ impl Disk {
         let name = RecordName::of(new);
         let _owner = self.enter_owner(record.owner.as_ref())?;
         let _shards = self.lock_two_shards(RecordName::of(old).shard(), name.shard())?;
-        let now = self.options.now();
-        let mut stored = self.look_live(old, Access::Write, now)?;
+        let mut stored = self.look_live(old, Access::Write)?;
         if stored.head.revision != expected {
             return Err(Error::Conflict);
         }
@@ -47,9 +46,10 @@ impl Disk {
             return Err(Error::AlreadyExists);
         }
         let expired = self.look(&name, Access::Read)?;
-        if expired.as_ref().is_some_and(|stored| stored.head.is_live(now)) {
+        if expired.as_ref().is_some_and(|stored| stored.head.is_live(self.options.now())) {
             return Err(Error::AlreadyExists);
         }
+        let expired = expired.map(|stored| Entries::of(name, &stored.head));
         let record = as_born(record, &stored.head);
         let revision = Revision::fresh();
         let entries = Entries::new(name, record.expires_at, record.owner.as_ref());
@@ -59,17 +59,22 @@ impl Disk {
         if stored.start > 0 {
             stored = self.rewrite(stored).map_err(from_io)?;
         }
-        self.move_as(stored, &name, &text, &folders).map_err(from_io)?;
+        self.move_as(stored, &name, &text, &folders).inspect_err(|error| {
+            // After any other failure the record may be there, and the entries stay until they are due.
+            if matches!(error, Error::NotFound) {
+                self.remove_entries(&entries, expired.as_ref());
+            }
+        })?;
         self.remove_entries(&left, None);
         if let Some(expired) = expired {
-            self.remove_entries(&Entries::of(name, &expired.head), Some(&entries));
+            self.remove_entries(&expired, Some(&entries));
         }
         Ok(revision)
     }
 
-    /// Moves a file to another name under which it reads as `record`.
-    fn move_as(&self, mut stored: Stored, name: &RecordName, record: &[u8], folders: &[PathBuf]) -> io::Result<()> {
-        self.stage(name.shard(), record)?;
+    /// Moves a file to another name under which it reads as `record`; refuses with `NotFound` if its session is over.
+    fn move_as(&self, mut stored: Stored, name: &RecordName, record: &[u8], folders: &[PathBuf]) -> Result<()> {
+        self.stage(name.shard(), record).map_err(from_io)?;
         let length = u64::try_from(stored.head.record_length()).unwrap_or(u64::MAX);
         let mut append = || {
             // A rotation that was cut short may have left something here.
@@ -78,16 +83,16 @@ impl Disk {
             self.sync(&stored.file)?;
             self.sync_folders(folders)
         };
-        append().inspect_err(|_| {
+        append().map_err(from_io).and_then(|()| self.check_live(&stored.head)).inspect_err(|_| {
             // What is appended is ignored; it is removed to free a full disk.
             let _ = stored.file.set_len(length);
             let _ = files::remove(&self.layout.staged(name.shard()));
         })?;
         drop(stored.file);
-        fs::rename(self.layout.record(&stored.name), self.layout.record(name))?;
-        self.sync_shard(name.shard())?;
+        fs::rename(self.layout.record(&stored.name), self.layout.record(name)).map_err(from_io)?;
+        self.sync_shard(name.shard()).map_err(from_io)?;
         if stored.name.shard() != name.shard() {
-            self.sync_shard(stored.name.shard())?;
+            self.sync_shard(stored.name.shard()).map_err(from_io)?;
         }
         // The rotation has happened. If this fails, the next write of the record leaves the old one behind.
         let _ = fs::rename(self.layout.staged(name.shard()), self.layout.record(name));

@@ -57,7 +57,8 @@ impl Disk {
         }
     }
 
-    /// Writes the version when all folders are there and on the disk.
+    /// Writes the version when all folders are there and on the disk, those above the store too, whoever made them: so a
+    /// process that finds the version has nothing to sync.
     fn write_version(&self) -> io::Result<()> {
         if matches!(files::find(&self.layout.version(), Access::Read)?, Found::File(..)) {
             return Ok(());
@@ -67,6 +68,8 @@ impl Disk {
         file.write_all(VERSION.as_bytes())?;
         file.sync_all()?;
         files::sync_folder(&self.layout.records())?;
+        files::sync_folder(self.layout.root())?;
+        sync_above(self.layout.root())?;
         fs::rename(staged, self.layout.version())?;
         files::sync_folder(self.layout.root())
     }
@@ -81,8 +84,24 @@ fn create_root(root: &Path) -> io::Result<()> {
     if let Some(parent) = root.parent() {
         fs::create_dir_all(parent)?;
     }
-    files::create_folder(root)?;
-    root.parent().map_or(Ok(()), files::sync_folder)
+    files::create_folder(root)
+}
+
+/// Writes the names in all folders above the store to the disk.
+fn sync_above(root: &Path) -> io::Result<()> {
+    use io::ErrorKind as Kind;
+    for folder in root.ancestors().skip(1) {
+        match files::sync_folder(folder) {
+            // What may not be read, or is of a file system that has no syncs or is never written, nobody has just made.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    Kind::PermissionDenied | Kind::InvalidInput | Kind::Unsupported | Kind::ReadOnlyFilesystem
+                ) => {}
+            outcome => outcome?,
+        }
+    }
+    Ok(())
 }
 
 fn ensure_folder(path: &Path) -> Result<()> {

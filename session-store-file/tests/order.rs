@@ -42,10 +42,13 @@ fn trace() -> Result<(), BoxError> {
     let calls = "trace=link,linkat,openat,write,ftruncate,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat";
     let mut strace = Command::new("strace");
     strace.args(["-f", "-y", "-s", "40", "-e", calls, "-o"]).arg(&trace).arg(std::env::current_exe()?);
-    let traced = strace.env(FOLDER, folder.path().join("s")).stderr(Stdio::null()).status()?;
+    std::fs::create_dir(folder.path().join("base"))?;
+    let traced = strace.env(FOLDER, folder.path().join("base/outer/inner/s")).stderr(Stdio::null()).status()?;
     assert!(traced.success(), "the traced process failed");
     let trace = std::fs::read_to_string(trace)?;
 
+    let open = ["sync records", "sync root", "sync inner", "sync outer", "sync base", "sync root"];
+    assert_eq!(events(&trace, "open"), open);
     let create = [
         "make sweep entry",
         "make owner entry",
@@ -61,6 +64,18 @@ fn trace() -> Result<(), BoxError> {
         "sync shard",
     ];
     assert_eq!(events(&trace, "create"), create);
+    assert_eq!(events(&trace, "peer"), create, "a peer does not know what was synced");
+    let again = [
+        "make sweep entry",
+        "make owner entry",
+        "write new",
+        "sync new",
+        "sync sweep part",
+        "sync owners of",
+        "rename new to record",
+        "sync shard",
+    ];
+    assert_eq!(events(&trace, "again"), again);
     assert_eq!(events(&trace, "update"), ["write new", "sync new", "rename new to record", "sync shard"]);
     assert_eq!(events(&trace, "touch"), ["write record", "sync record"]);
     let rotate = [
@@ -90,6 +105,7 @@ fn trace() -> Result<(), BoxError> {
 }
 
 async fn write(folder: &Path) -> Result<(), BoxError> {
+    eprintln!("begin open");
     let store = FileStore::open(folder).await?;
     let (a, b) = (SessionKey::parse("a")?, SessionKey::parse("b")?);
     let now = SystemClock.now();
@@ -105,6 +121,15 @@ async fn write(folder: &Path) -> Result<(), BoxError> {
     store.rotate(&a, revision, &b, &ada).await?;
     eprintln!("begin delete");
     store.delete(&b).await?;
+    eprintln!("begin nothing");
+    // A second handle knows no more than a second process.
+    let peer = FileStore::open(folder).await?;
+    eprintln!("begin peer");
+    peer.create(&a, &ada).await?;
+    eprintln!("begin nothing");
+    peer.delete(&a).await?;
+    eprintln!("begin again");
+    peer.create(&a, &ada).await?;
     eprintln!("begin nothing");
     Ok(())
 }
@@ -137,9 +162,13 @@ fn event(line: &str) -> Option<String> {
 
 /// Says what a path of the store is; `None` for locks and for what is not the store's.
 fn part(path: &str) -> Option<&'static str> {
-    let (_, below) = path.split_once("/s/")?;
+    let Some((_, below)) = path.split_once("/s/") else {
+        let above = [("/s", "root"), ("/inner", "inner"), ("/outer", "outer"), ("/base", "base")];
+        return above.into_iter().find(|(end, _)| path.ends_with(end)).map(|(_, name)| name);
+    };
     let parts: Vec<&str> = below.split('/').collect();
     match parts.as_slice() {
+        ["records"] => Some("records"),
         ["records", _] => Some("shard"),
         ["records", _, "new"] => Some("new"),
         ["records", _, _] => Some("record"),

@@ -5,6 +5,7 @@ mod child;
 mod crash;
 mod planted;
 mod processes;
+mod races;
 mod recovery;
 #[cfg(unix)]
 mod rights;
