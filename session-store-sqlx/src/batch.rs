@@ -1,18 +1,28 @@
 //! Several calls, written as one.
 
+use std::time::{Duration, Instant};
+
 use session_core::Error;
 use sqlx::{Connection, SqlSafeStr};
 
-use crate::driver::{Driver, bind, run_one};
+use crate::driver::{Driver, Trouble, bind, run_one};
 use crate::error::is_outage;
 use crate::queue::{Call, Outcome, Work, refuse_all};
 use crate::statement::Statement;
 
-/// Writes some calls together, answers them, and says whether the connection is still good.
-pub(crate) async fn write_batch<DB: Driver>(connection: &mut DB::Connection, mut batch: Vec<Call<DB>>) -> bool {
+/// The longest pause while another process writes. The first ones are shorter: most writes are short.
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+
+/// Writes some calls together, answers them, and says whether the connection is still good. While another process writes
+/// it tries again, for as long as `patience` says.
+pub(crate) async fn write_batch<DB: Driver>(
+    connection: &mut DB::Connection,
+    mut batch: Vec<Call<DB>>,
+    patience: Duration,
+) -> bool {
     // All of them are under way, so any order is right; this one brings those together that can be done at once.
     batch.sort_by_key(|call| call.work.statements.first().map(Statement::address));
-    match write_together::<DB>(connection, &batch).await {
+    match write_in_turn::<DB>(connection, &batch, patience).await {
         Ok(outcomes) => {
             for (call, outcome) in batch.into_iter().zip(outcomes) {
                 call.answer(Ok(outcome));
@@ -29,7 +39,7 @@ pub(crate) async fn write_batch<DB: Driver>(connection: &mut DB::Connection, mut
         Err(_) => {
             let mut is_good = true;
             for call in batch {
-                match write_together::<DB>(connection, std::slice::from_ref(&call)).await {
+                match write_in_turn::<DB>(connection, std::slice::from_ref(&call), patience).await {
                     Ok(mut outcomes) => call.answer(outcomes.pop().ok_or_else(|| Error::backend("no outcome"))),
                     Err(error) => {
                         is_good &= !is_outage::<DB>(&error);
@@ -38,6 +48,28 @@ pub(crate) async fn write_batch<DB: Driver>(connection: &mut DB::Connection, mut
                 }
             }
             is_good
+        }
+    }
+}
+
+/// Writes some calls when no other process writes, by the time that it is then. A connection that waits by itself would
+/// write by the time at which it began to wait, and revive what others have seen expired.
+async fn write_in_turn<DB: Driver>(
+    connection: &mut DB::Connection,
+    batch: &[Call<DB>],
+    patience: Duration,
+) -> sqlx::Result<Vec<Outcome<DB::Row>>> {
+    let (mut first_refusal, mut pause) = (None, Duration::from_millis(1));
+    loop {
+        match write_together::<DB>(connection, batch).await {
+            Err(sqlx::Error::Database(error))
+                if DB::trouble(&*error) == Trouble::UndoneByRace
+                    && first_refusal.get_or_insert_with(Instant::now).elapsed() < patience =>
+            {
+                tokio::time::sleep(pause).await;
+                pause = LONGEST_PAUSE.min(pause * 2);
+            }
+            outcome => return outcome,
         }
     }
 }

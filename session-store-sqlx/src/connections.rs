@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::driver::Driver;
 use crate::error::refusal;
+use crate::statement::Value;
 
 /// An idle connection is asked whether it still works when it was idle for longer than this.
 const TRUSTED: Duration = Duration::from_secs(10);
@@ -28,8 +29,11 @@ type Options<DB> = <<DB as sqlx::Database>::Connection as Connection>::Options;
 pub(crate) struct Connections<DB: Driver> {
     source: Source<DB>,
     timeout: Duration,
-    sends_literals: bool,
+    literal: Option<Literal>,
 }
+
+/// Writes a value as a piece of a text that is sent as it is.
+pub(crate) type Literal = fn(Value<'_>) -> String;
 
 enum Source<DB: Driver> {
     /// A pool of the application's own.
@@ -42,6 +46,8 @@ struct Own<DB: Driver> {
     options: Options<DB>,
     /// What each new connection is told first; nothing if empty.
     greeting: String,
+    /// How many connections there are at most.
+    most: u32,
     permits: Semaphore,
     idle: Mutex<VecDeque<Idle<DB>>>,
 }
@@ -57,13 +63,13 @@ impl<DB: Driver> Connections<DB> {
     pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 
     pub(crate) fn pooled(pool: Pool<DB>) -> Self {
-        Self { source: Source::Pool(pool), timeout: Self::TIMEOUT, sends_literals: false }
+        Self { source: Source::Pool(pool), timeout: Self::TIMEOUT, literal: None }
     }
 
-    pub(crate) fn own(options: Options<DB>, greeting: String, most: usize) -> Self {
-        let (permits, idle) = (Semaphore::new(most), Mutex::new(VecDeque::new()));
-        let own = Own { options, greeting, permits, idle };
-        Self { source: Source::Own(Arc::new(own)), timeout: Self::TIMEOUT, sends_literals: false }
+    pub(crate) fn own(options: Options<DB>, greeting: String, most: u32) -> Self {
+        let (permits, idle) = (Semaphore::new(most as usize), Mutex::new(VecDeque::new()));
+        let own = Own { options, greeting, most, permits, idle };
+        Self { source: Source::Own(Arc::new(own)), timeout: Self::TIMEOUT, literal: None }
     }
 
     /// Sets in which time a call ends.
@@ -73,13 +79,13 @@ impl<DB: Driver> Connections<DB> {
     }
 
     /// Has all values sent as parts of the text, and nothing prepared.
-    pub(crate) fn with_literals(mut self) -> Self {
-        self.sends_literals = true;
+    pub(crate) fn with_literals(mut self, literal: Literal) -> Self {
+        self.literal = Some(literal);
         self
     }
 
-    pub(crate) fn sends_literals(&self) -> bool {
-        self.sends_literals
+    pub(crate) fn literal(&self) -> Option<Literal> {
+        self.literal
     }
 
     /// Ends a call that takes too long.
@@ -106,14 +112,17 @@ impl<DB: Driver> Connections<DB> {
 
     /// Does something on a connection, to its end.
     pub(crate) fn finish<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Finishing<T> {
-        Finishing { work: Some(Box::pin(work)), late: Instant::now() + self.timeout }
+        Finishing { work: Some(Box::pin(work)), late: Instant::now().checked_add(self.timeout) }
     }
 
+    /// Closes the connections when all calls that have one, or wait for one, have ended.
     pub(crate) async fn close(&self) {
         match &self.source {
             Source::Pool(pool) => pool.close().await,
             Source::Own(own) => {
+                let all = own.permits.acquire_many(own.most).await;
                 own.permits.close();
+                drop(all);
                 let idle = std::mem::take(&mut *own.idle());
                 for Idle { connection, .. } in idle {
                     // A connection that cannot say good-bye is gone as well.
@@ -130,7 +139,7 @@ impl<DB: Driver> Clone for Connections<DB> {
             Source::Pool(pool) => Source::Pool(pool.clone()),
             Source::Own(own) => Source::Own(Arc::clone(own)),
         };
-        Self { source, timeout: self.timeout, sends_literals: self.sends_literals }
+        Self { source, timeout: self.timeout, literal: self.literal }
     }
 }
 
@@ -157,9 +166,6 @@ impl<DB: Driver> Own<DB> {
     }
 
     fn push(&self, connection: DB::Connection, opened: Instant) {
-        if self.permits.is_closed() {
-            return;
-        }
         let since = Instant::now();
         let mut idle = self.idle();
         idle.push_back(Idle { connection, opened, since });
@@ -232,8 +238,8 @@ type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// anyway, and a connection is only of use again when its answer was read.
 pub(crate) struct Finishing<T: Send + 'static> {
     work: Option<Boxed<T>>,
-    /// When there is no time left for it.
-    late: Instant,
+    /// When there is no time left for it, if ever.
+    late: Option<Instant>,
 }
 
 impl<T: Send + 'static> Future for Finishing<T> {
@@ -251,7 +257,7 @@ impl<T: Send + 'static> Future for Finishing<T> {
 
 impl<T: Send + 'static> Drop for Finishing<T> {
     fn drop(&mut self) {
-        let remaining = self.late.saturating_duration_since(Instant::now());
+        let remaining = self.late.map_or(Duration::MAX, |late| late.saturating_duration_since(Instant::now()));
         if let (false, Some(work)) = (remaining.is_zero(), self.work.take())
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {

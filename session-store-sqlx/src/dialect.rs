@@ -2,8 +2,8 @@
 
 /// How one database spells what all of them can do.
 ///
-/// The texts are templates. `{table}`, `{expiry_index}` and `{owner_index}` stand for quoted names, and `:name` for a
-/// value that is bound (see [`Param`](crate::statement::Param)).
+/// The texts are templates. `{table}`, `{expiry_index}` and `{owner_index}` stand for quoted names, `{schema}` and `{name}`
+/// for the parts of `{table}`, and `:name` for a value that is bound (see [`Param`](crate::statement::Param)).
 #[derive(Debug)]
 pub(crate) struct Dialect {
     /// Begins and ends a quoted name; inside of one it is doubled.
@@ -32,9 +32,10 @@ pub(crate) struct Dialect {
     pub(crate) counts_in_index: bool,
     /// Whether a statement writes all indexes of the columns that it names, also where their values stay.
     pub(crate) writes_named_indexes: bool,
-    /// Removes at most `:limit` expired records, in the first of these statements. Rows are found by `sweep_at`, which is
-    /// never later than `expires_at`; those that were renewed are moved on.
-    pub(crate) delete_expired: &'static [&'static str],
+    /// Removes at most `:limit` expired records. Rows are found by `sweep_at`, which is never later than `expires_at`.
+    pub(crate) delete_expired: &'static str,
+    /// Moves on at most `:limit` of those that were renewed since, so that the next sweep does not meet them.
+    pub(crate) refile: &'static str,
 }
 
 /// What stands for a bound value.
@@ -101,22 +102,20 @@ pub(crate) const SQLITE: Dialect = Dialect {
     format INTEGER NOT NULL,
     data TEXT NOT NULL
 ) STRICT",
-        "CREATE INDEX IF NOT EXISTS {expiry_index} ON {table} (sweep_at)",
-        "CREATE INDEX IF NOT EXISTS {owner_index} ON {table} (owner, session_key) WHERE owner IS NOT NULL",
+        "CREATE INDEX IF NOT EXISTS {schema}{expiry_index} ON {name} (sweep_at)",
+        "CREATE INDEX IF NOT EXISTS {schema}{owner_index} ON {name} (owner, session_key) WHERE owner IS NOT NULL",
     ],
     greatest: "MAX",
     least: "MIN",
     tells: Tells::Rows,
     counts_in_index: false,
     writes_named_indexes: true,
-    delete_expired: &[
-        "DELETE FROM {table} WHERE expires_at <= :now AND session_key IN (
-            SELECT session_key FROM {table} WHERE sweep_at <= :now AND expires_at <= :now ORDER BY sweep_at LIMIT :limit
-        )",
-        "UPDATE {table} SET sweep_at = expires_at WHERE session_key IN (
-            SELECT session_key FROM {table} WHERE sweep_at <= :now AND expires_at > :now ORDER BY sweep_at LIMIT 5000
-        )",
-    ],
+    delete_expired: "DELETE FROM {table} WHERE expires_at <= :now AND session_key IN (
+        SELECT session_key FROM {table} WHERE sweep_at <= :now AND expires_at <= :now ORDER BY sweep_at LIMIT :limit
+    )",
+    refile: "UPDATE {table} SET sweep_at = expires_at WHERE session_key IN (
+        SELECT session_key FROM {table} WHERE sweep_at <= :now AND expires_at > :now ORDER BY sweep_at LIMIT :limit
+    )",
 };
 
 /// PostgreSQL, from 14.
@@ -125,8 +124,7 @@ pub(crate) const SQLITE: Dialect = Dialect {
 /// are swept by `sweep_at`: the expiry as it was when the record was created or shortened. A sweep that finds a
 /// record there that was renewed since moves its `sweep_at`, once for all the touches in between.
 ///
-/// The rows to remove are an array: with a join, a plan that does not know the limit may read the whole table. The parts of
-/// the sweep are called as no table of sessions may be.
+/// The rows to remove are an array: with a join, a plan that does not know the limit may read the whole table.
 #[cfg(feature = "postgres")]
 pub(crate) const POSTGRES: Dialect = Dialect {
     quote: '"',
@@ -158,17 +156,14 @@ pub(crate) const POSTGRES: Dialect = Dialect {
     tells: Tells::Rows,
     counts_in_index: false,
     writes_named_indexes: false,
-    delete_expired: &["
-WITH pg_due AS (
-    SELECT session_key FROM {table} WHERE sweep_at <= :now AND expires_at <= :now
-    ORDER BY sweep_at LIMIT :limit FOR UPDATE SKIP LOCKED
-), pg_renewed AS (
-    SELECT session_key FROM {table} WHERE sweep_at <= :now AND expires_at > :now
-    ORDER BY sweep_at LIMIT 5000 FOR UPDATE SKIP LOCKED
-), pg_moved AS (
-    UPDATE {table} SET sweep_at = expires_at WHERE session_key = ANY (ARRAY(SELECT session_key FROM pg_renewed))
-)
-DELETE FROM {table} WHERE session_key = ANY (ARRAY(SELECT session_key FROM pg_due)) AND expires_at <= :now"],
+    delete_expired: "DELETE FROM {table} WHERE expires_at <= :now AND session_key = ANY (ARRAY(
+        SELECT session_key FROM {table} WHERE sweep_at <= :now AND expires_at <= :now
+        ORDER BY sweep_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    ))",
+    refile: "UPDATE {table} SET sweep_at = expires_at WHERE session_key = ANY (ARRAY(
+        SELECT session_key FROM {table} WHERE sweep_at <= :now AND expires_at > :now
+        ORDER BY sweep_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    ))",
 };
 
 /// MySQL, from 8.0, and MariaDB, from 10.6.
@@ -213,16 +208,14 @@ pub(crate) const MYSQL: Dialect = Dialect {
     tells: Tells::Number,
     counts_in_index: true,
     writes_named_indexes: false,
-    delete_expired: &[
-        "DELETE {table} FROM {table} JOIN (
-            SELECT id FROM {table} FORCE INDEX (expiry) WHERE sweep_at <= :now AND expires_at <= :now
-            ORDER BY sweep_at LIMIT :limit
-        ) AS `#due` ON {table}.id = `#due`.id WHERE {table}.expires_at <= :now",
-        "UPDATE {table} JOIN (
-            SELECT id FROM {table} FORCE INDEX (expiry) WHERE sweep_at <= :now AND expires_at > :now
-            ORDER BY sweep_at LIMIT 5000
-        ) AS `#renewed` ON {table}.id = `#renewed`.id SET {table}.sweep_at = {table}.expires_at",
-    ],
+    delete_expired: "DELETE {table} FROM {table} JOIN (
+        SELECT id FROM {table} FORCE INDEX (expiry) WHERE sweep_at <= :now AND expires_at <= :now
+        ORDER BY sweep_at LIMIT :limit
+    ) AS `#due` ON {table}.id = `#due`.id WHERE {table}.expires_at <= :now",
+    refile: "UPDATE {table} JOIN (
+        SELECT id FROM {table} FORCE INDEX (expiry) WHERE sweep_at <= :now AND expires_at > :now
+        ORDER BY sweep_at LIMIT :limit
+    ) AS `#renewed` ON {table}.id = `#renewed`.id SET {table}.sweep_at = {table}.expires_at",
 };
 
 #[cfg(all(test, feature = "sqlite"))]

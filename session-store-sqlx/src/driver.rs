@@ -44,10 +44,6 @@ pub trait Driver: Database {
     #[doc(hidden)]
     fn integer(row: &Self::Row, column: usize) -> sqlx::Result<Option<i64>>;
 
-    /// Writes a value as a piece of a text that is sent as it is.
-    #[doc(hidden)]
-    fn literal(value: Value<'_>) -> String;
-
     /// Says what an error that the database answered means.
     #[doc(hidden)]
     fn trouble(error: &dyn sqlx::error::DatabaseError) -> Trouble;
@@ -62,6 +58,9 @@ pub enum Trouble {
     Outage,
     /// The same, and the connection is over.
     Broken,
+    /// The server takes no writes, so that nothing is done. Another one may have its place by now, where a new connection
+    /// goes to.
+    ReadOnly,
     /// Two calls stood in each other's way, and all of this one was undone: it can be made again at once.
     UndoneByRace,
 }

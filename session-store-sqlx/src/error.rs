@@ -20,6 +20,14 @@ pub(crate) fn is_outage<DB: Driver>(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Says what an error means for a connection: it is over, unless the database answered.
+pub(crate) fn trouble<DB: Driver>(error: &sqlx::Error) -> Trouble {
+    match error {
+        sqlx::Error::Database(error) => DB::trouble(&**error),
+        _ => Trouble::Broken,
+    }
+}
+
 /// Gives an error its kind and keeps it as the cause.
 pub(crate) fn refusal<DB: Driver>(error: sqlx::Error) -> Error {
     classify::<DB>(&error)(error.into())

@@ -1,7 +1,7 @@
 //! The index: list, count, end by owner, clear.
 
 use async_trait::async_trait;
-use session_core::{Cursor, Listing, OwnerId, Page, Result, Scope, SessionIndex, SessionKey};
+use session_core::{Cursor, Error, Listing, OwnerId, Page, Result, Scope, SessionIndex, SessionKey};
 
 use crate::answer;
 use crate::driver::SqlDatabase;
@@ -17,20 +17,25 @@ use crate::store::SqlStore;
 #[async_trait]
 impl<DB: SqlDatabase> SessionIndex for SqlStore<DB> {
     async fn list(&self, scope: Scope<'_>, page: &Page) -> Result<Listing> {
-        let after = page.cursor().map(|cursor| cursor.as_str().to_owned()).unwrap_or_default();
-        let values = Values { after, limit: page.limit(), ..Values::owned_by(scope) };
+        let cursor = page.cursor().map(|cursor| SessionKey::parse(cursor.as_str()));
+        let mut after = cursor.transpose().map_err(Error::backend)?.map_or_else(String::new, |key| key.to_string());
         let statement = match scope {
             Scope::Owner(_) => &self.statements().list_owned,
             _ => &self.statements().list,
         };
-        let rows = self.read(statement, values).await?.answer.rows;
-        let is_full = rows.len() as u64 >= u64::from(page.limit());
-        let next = match rows.last() {
-            Some(last) if is_full => Some(Cursor::new(row::key_text::<DB>(last)?)),
-            _ => None,
-        };
-        // One damaged row must not hide the others.
-        Ok(Listing::new(rows.iter().filter_map(|row| row::info::<DB>(row).ok()).collect(), next))
+        loop {
+            let values = Values { after, limit: page.limit(), ..Values::owned_by(scope) };
+            let rows = self.read(statement, values).await?.answer.rows;
+            // One damaged row must not hide the others, be it the last one of a page or all of a small one.
+            let is_full = rows.len() as u64 >= u64::from(page.limit());
+            let good = rows.iter().rev().find_map(|row| row::key::<DB>(row).ok());
+            if let (true, None, Some(last)) = (is_full, &good, rows.last()) {
+                after = row::key_text::<DB>(last)?.to_owned();
+                continue;
+            }
+            let next = good.filter(|_| is_full).map(|key| Cursor::new(key.as_str()));
+            return Ok(Listing::new(rows.iter().filter_map(|row| row::info::<DB>(row).ok()).collect(), next));
+        }
     }
 
     async fn count(&self, scope: Scope<'_>) -> Result<u64> {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use session_core::{Clock, Result};
+use session_core::{Clock, Result, Timestamp};
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::connections::{Connections, Lease};
 use crate::driver::{Answer, Driver, Trouble, bind};
-use crate::error::refusal;
+use crate::error::{refusal, trouble};
 use crate::queue::{Outcome, Source, Work, WriteQueue};
 use crate::statement::{Statement, Values};
 
@@ -54,12 +54,12 @@ impl<DB: Driver> Link<DB> {
                 let now = clock.now();
                 let mut arguments = DB::Arguments::default();
                 bind::<DB>(&mut arguments, statement, values, now).map_err(refusal::<DB>)?;
-                let (outcome, _) = readers.finish(run(lease, statement.sql(), Some(arguments))).await;
+                let outcome = readers.finish(run(lease, statement.sql(), Some(arguments))).await;
                 let answer = outcome.map_err(refusal::<DB>)?.pop().unwrap_or_default();
                 Ok(Outcome { answer, now, is_repeated: false })
             }
             Self::Direct(connections) => {
-                connections.within_time(run_step(connections, statement, values, clock, Repeat::Once)).await
+                connections.within_time(run_step(connections, statement, values, || clock.now(), Repeat::Once)).await
             }
         }
     }
@@ -79,9 +79,12 @@ impl<DB: Driver> Link<DB> {
             }
             Self::Direct(connections) => {
                 let steps = async {
-                    let mut first = None;
+                    let mut first: Option<Outcome<DB::Row>> = None;
                     for statement in statements {
-                        let outcome = run_step(connections, statement, &values, &**clock, repeat).await?;
+                        // One time for all steps, or a record may be over by one of them and live by the next.
+                        let decided = first.as_ref().map(|first| first.now);
+                        let now = || decided.unwrap_or_else(|| clock.now());
+                        let outcome = run_step(connections, statement, &values, now, repeat).await?;
                         first.get_or_insert(outcome);
                     }
                     first.ok_or_else(|| sqlx::Error::Protocol("no statement".to_owned()))
@@ -102,7 +105,7 @@ impl<DB: Driver> Link<DB> {
                 connections
                     .within_time(async {
                         let lease = connections.lease().await?;
-                        connections.finish(run(lease, script, None)).await.0
+                        connections.finish(run(lease, script, None)).await
                     })
                     .await
                     .map(drop)
@@ -135,15 +138,15 @@ async fn run_step<DB: Driver>(
     connections: &Connections<DB>,
     statement: &Statement,
     values: &Values,
-    clock: &dyn Clock,
+    clock: impl Fn() -> Timestamp,
     repeat: Repeat,
 ) -> sqlx::Result<Outcome<DB::Row>> {
-    let (mut is_repeated, mut races) = (false, 0);
+    let (mut is_repeated, mut is_elsewhere, mut races) = (false, false, 0);
     loop {
         let lease = connections.lease().await?;
-        let now = clock.now();
-        let (sql, arguments) = if connections.sends_literals() {
-            let text = statement.with_literals(|param| DB::literal(values.value(param, now)));
+        let now = clock();
+        let (sql, arguments) = if let Some(literal) = connections.literal() {
+            let text = statement.with_literals(|param| literal(values.value(param, now)));
             // Every value is written by `literal`.
             (AssertSqlSafe(text).into_sql_str(), None)
         } else {
@@ -151,37 +154,32 @@ async fn run_step<DB: Driver>(
             bind::<DB>(&mut arguments, statement, values, now)?;
             (statement.sql(), Some(arguments))
         };
-        let (outcome, is_broken) = connections.finish(run(lease, sql, arguments)).await;
-        match outcome {
+        let error = match connections.finish(run(lease, sql, arguments)).await {
             Ok(mut answers) => return Ok(Outcome { answer: answers.pop().unwrap_or_default(), now, is_repeated }),
-            Err(sqlx::Error::Database(error))
-                if DB::trouble(&*error) == Trouble::UndoneByRace && races < MOST_RACES =>
-            {
+            Err(error) => error,
+        };
+        match trouble::<DB>(&error) {
+            Trouble::UndoneByRace if races < MOST_RACES => {
                 races += 1;
                 tokio::time::sleep(LONGEST_PAUSE.min(Duration::from_millis(u64::from(races)))).await;
             }
-            Err(_) if is_broken && !is_repeated && repeat == Repeat::Once => is_repeated = true,
-            Err(error) => return Err(error),
+            Trouble::ReadOnly if !is_elsewhere => is_elsewhere = true,
+            Trouble::Broken if !is_repeated && repeat == Repeat::Once => is_repeated = true,
+            _ => return Err(error),
         }
     }
 }
 
-/// Runs a text and gives the connection back, or away if it broke, and says which.
+/// Runs a text and gives the connection back, or up if another one may do better.
 async fn run<DB: Driver>(
     mut lease: Lease<DB>,
     sql: SqlStr,
     arguments: Option<DB::Arguments>,
-) -> (sqlx::Result<Vec<Answer<DB::Row>>>, bool) {
+) -> sqlx::Result<Vec<Answer<DB::Row>>> {
     let outcome = DB::run(lease.connection(), sql, arguments).await;
-    let is_broken = match &outcome {
-        Ok(_) => false,
-        Err(sqlx::Error::Database(error)) => DB::trouble(&**error) == Trouble::Broken,
-        Err(_) => true,
-    };
-    if is_broken {
-        lease.discard();
-    } else {
-        lease.keep();
+    match outcome.as_ref().map_err(trouble::<DB>) {
+        Err(Trouble::Broken | Trouble::ReadOnly) => lease.discard(),
+        _ => lease.keep(),
     }
-    (outcome, is_broken)
+    outcome
 }

@@ -97,17 +97,6 @@ impl Driver for MySql {
         row.try_get_unchecked(column)
     }
 
-    /// A text in hexadecimal digits means the same in every `sql_mode`.
-    fn literal(value: Value<'_>) -> String {
-        match value {
-            Value::Text(Some(text)) => {
-                format!("_utf8mb4 x'{}'", text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>())
-            }
-            Value::Integer(Some(number)) => number.to_string(),
-            Value::Text(None) | Value::Integer(None) => "NULL".to_owned(),
-        }
-    }
-
     /// By number. See <https://mariadb.com/docs/server/reference/error-codes/mariadb-error-code-reference>.
     fn trouble(error: &dyn DatabaseError) -> Trouble {
         match error.try_downcast_ref::<MySqlDatabaseError>().map_or(0, MySqlDatabaseError::number) {
@@ -115,9 +104,11 @@ impl Driver for MySql {
             1213 | 1020 => Trouble::UndoneByRace,
             // shutdown; aborted; network errors; killed; idle for too long
             1053 | 1152 | 1158..=1161 | 1927 | 3169 | 4031 => Trouble::Broken,
+            // the server's option; the connection's; the server's mode
+            1290 | 1792 | 1836 => Trouble::ReadOnly,
             // disk full; too many connections; not ready (Galera); table full; too many of one user; lock not had in time;
-            // read-only in three ways; interrupted; out of time in three ways
-            1021 | 1040 | 1047 | 1114 | 1203 | 1205 | 1290 | 1792 | 1836 | 1317 | 1907 | 1969 | 3024 => Trouble::Outage,
+            // interrupted; out of time in three ways
+            1021 | 1040 | 1047 | 1114 | 1203 | 1205 | 1317 | 1907 | 1969 | 3024 => Trouble::Outage,
             _ => Trouble::Refused,
         }
     }

@@ -43,7 +43,7 @@ impl SqlStore<Postgres> {
     #[must_use]
     pub fn with_transaction_pooler(mut self) -> Self {
         if let Link::Direct(connections) = self.link {
-            self.link = Link::Direct(connections.with_literals());
+            self.link = Link::Direct(connections.with_literals(literal));
         }
         self
     }
@@ -62,7 +62,7 @@ impl ServerOptions<Postgres> {
     /// What would be set for a whole connection is then left to the pooler: its `query_timeout` ends what takes too long.
     #[must_use]
     pub fn with_transaction_pooler(mut self) -> Self {
-        self.has_pooler = true;
+        self.literal = Some(literal);
         self
     }
 }
@@ -111,16 +111,6 @@ impl Driver for Postgres {
         row.try_get_unchecked(column)
     }
 
-    /// An `E''` text means the same whatever `standard_conforming_strings` says, and the connection's encoding is UTF-8,
-    /// in which no part of a letter is a quote or a backslash.
-    fn literal(value: Value<'_>) -> String {
-        match value {
-            Value::Text(Some(text)) => format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''")),
-            Value::Integer(Some(number)) => number.to_string(),
-            Value::Text(None) | Value::Integer(None) => "NULL".to_owned(),
-        }
-    }
-
     /// By SQLSTATE. See <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
     fn trouble(error: &dyn DatabaseError) -> Trouble {
         let code = error.code().unwrap_or_default();
@@ -129,8 +119,10 @@ impl Driver for Postgres {
             "40001" | "40P01" => Trouble::UndoneByRace,
             // admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout
             "57P01" | "57P02" | "57P03" | "57P05" => Trouble::Broken,
-            // read_only_sql_transaction, lock_not_available
-            "25006" | "55P03" => Trouble::Outage,
+            // read_only_sql_transaction
+            "25006" => Trouble::ReadOnly,
+            // lock_not_available
+            "55P03" => Trouble::Outage,
             code => match code.get(..2) {
                 // connection exception
                 Some("08") => Trouble::Broken,
@@ -142,17 +134,27 @@ impl Driver for Postgres {
     }
 }
 
+/// Writes a value so that it cannot be left: an `E''` text means the same whatever `standard_conforming_strings` says, and
+/// the connection's encoding is UTF-8, in which no part of a letter is a quote or a backslash.
+fn literal(value: Value<'_>) -> String {
+    match value {
+        Value::Text(Some(text)) => format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''")),
+        Value::Integer(Some(number)) => number.to_string(),
+        Value::Text(None) | Value::Integer(None) => "NULL".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_literal_cannot_be_left() {
-        let literal = |text| Postgres::literal(Value::Text(Some(text)));
-        assert_eq!(literal("a'b"), "E'a''b'");
-        assert_eq!(literal("\\"), "E'\\\\'");
-        assert_eq!(literal("\\'; DROP TABLE x; --"), "E'\\\\''; DROP TABLE x; --'");
-        assert_eq!(Postgres::literal(Value::Text(None)), "NULL");
-        assert_eq!(Postgres::literal(Value::Integer(Some(-1))), "-1");
+        let text = |text| literal(Value::Text(Some(text)));
+        assert_eq!(text("a'b"), "E'a''b'");
+        assert_eq!(text("\\"), "E'\\\\'");
+        assert_eq!(text("\\'; DROP TABLE x; --"), "E'\\\\''; DROP TABLE x; --'");
+        assert_eq!(literal(Value::Text(None)), "NULL");
+        assert_eq!(literal(Value::Integer(Some(-1))), "-1");
     }
 }

@@ -5,15 +5,16 @@
 //! dropped does not take with it the writes of others that share its transaction (`CANCEL-01`).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use session_core::{Clock, Error, Result, Timestamp};
 use sqlx::pool::PoolConnection;
 use sqlx::{ConnectOptions, Connection, Pool};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::batch::write_batch;
 use crate::driver::{Answer, Driver};
-use crate::error::shared_refusal;
+use crate::error::{refusal, shared_refusal};
 use crate::statement::{Statement, Values};
 
 /// The most calls that one transaction takes: enough to share a commit, and short enough to hold up nobody.
@@ -50,16 +51,19 @@ pub(crate) struct Outcome<R> {
 
 /// Where the connection that writes comes from.
 pub(crate) enum Source<DB: Driver> {
-    /// A pool of the application's own, which gets it back whenever nothing is to be written.
+    /// A pool of the application's own, which gets it back whenever nothing is to be written. Its connections wait by
+    /// themselves while another process writes.
     Pool(Pool<DB>),
-    /// Nobody else uses it, so it is opened once and kept.
-    Own(Box<<DB::Connection as Connection>::Options>),
+    /// Nobody else uses it, so it is opened once and kept. It does not wait; the writer does, for as long as `patience`.
+    Own { options: Box<<DB::Connection as Connection>::Options>, patience: Duration },
 }
 
 /// The line of calls that write, in front of one connection.
 pub(crate) struct WriteQueue<DB: Driver> {
     source: Source<DB>,
     line: Mutex<Line<DB>>,
+    /// Tells those who close that a writer has ended.
+    ended: Notify,
 }
 
 struct Line<DB: Driver> {
@@ -87,21 +91,27 @@ impl<DB: Driver> Call<DB> {
 impl<DB: Driver> WriteQueue<DB> {
     pub(crate) fn new(source: Source<DB>) -> Self {
         let line = Line { waiting: Vec::new(), has_writer: false, kept: None, is_closed: false };
-        Self { source, line: Mutex::new(line) }
+        Self { source, line: Mutex::new(line), ended: Notify::new() }
     }
 
-    /// Closes the connection. What is being written is written first.
+    /// Closes the connection when all is written that is in the line. Calls that come later are refused.
     pub(crate) async fn close(&self) {
-        let kept = {
-            let mut line = self.line();
-            line.is_closed = true;
-            line.kept.take()
+        let kept = loop {
+            let ended = self.ended.notified();
+            {
+                let mut line = self.line();
+                line.is_closed = true;
+                if !line.has_writer {
+                    break line.kept.take();
+                }
+            }
+            ended.await;
         };
-        match (&self.source, kept) {
-            (Source::Pool(pool), _) => pool.close().await,
-            // A connection that cannot say good-bye is gone as well.
-            (Source::Own(_), Some(connection)) => drop(connection.close().await),
-            (Source::Own(_), None) => {}
+        if let Some(kept) = kept {
+            Held::<DB>::Own(kept).close().await;
+        }
+        if let Source::Pool(pool) = &self.source {
+            pool.close().await;
         }
     }
 
@@ -110,6 +120,9 @@ impl<DB: Driver> WriteQueue<DB> {
         let (answer, outcome) = oneshot::channel();
         let is_alone = {
             let mut line = self.line();
+            if line.is_closed {
+                return Err(refusal::<DB>(sqlx::Error::PoolClosed));
+            }
             line.waiting.push(Call { work, answer });
             !std::mem::replace(&mut line.has_writer, true)
         };
@@ -123,6 +136,7 @@ impl<DB: Driver> WriteQueue<DB> {
     fn give_up(&self) -> Vec<Call<DB>> {
         let mut line = self.line();
         line.has_writer = false;
+        self.ended.notify_waiters();
         std::mem::take(&mut line.waiting)
     }
 
@@ -138,9 +152,10 @@ impl<DB: Driver> WriteQueue<DB> {
         let size = line.waiting.len().min(LARGEST_BATCH);
         if size == 0 {
             line.has_writer = false;
-            if let (false, Some(Held::Own(own))) = (line.is_closed, connection.take()) {
+            if let Some(Held::Own(own)) = connection.take() {
                 line.kept = Some(own);
             }
+            self.ended.notify_waiters();
         }
         line.waiting.drain(..size).collect()
     }
@@ -148,14 +163,10 @@ impl<DB: Driver> WriteQueue<DB> {
     async fn connect(&self) -> sqlx::Result<Held<DB>> {
         match &self.source {
             Source::Pool(pool) => pool.acquire().await.map(Held::Pooled),
-            Source::Own(options) => {
-                let (kept, is_closed) = {
-                    let mut line = self.line();
-                    (line.kept.take(), line.is_closed)
-                };
+            Source::Own { options, .. } => {
+                let kept = self.line().kept.take();
                 match kept {
                     Some(connection) => Ok(Held::Own(connection)),
-                    None if is_closed => Err(sqlx::Error::PoolClosed),
                     None => options.connect().await.map(Held::Own),
                 }
             }
@@ -176,6 +187,16 @@ impl<DB: Driver> Held<DB> {
             Self::Own(connection) => connection,
         }
     }
+
+    /// Closes it, also where a pool would hand it to the next one.
+    async fn close(self) {
+        let closed = match self {
+            Self::Pooled(connection) => connection.close().await,
+            Self::Own(connection) => connection.close().await,
+        };
+        // A connection that cannot say good-bye is gone as well.
+        drop(closed);
+    }
 }
 
 /// The one who writes. When it goes, also with a runtime that shuts down, the next call makes a new one.
@@ -187,6 +208,10 @@ struct Writer<DB: Driver> {
 impl<DB: Driver> Writer<DB> {
     async fn run(mut self) {
         let mut held = None;
+        let patience = match &self.queue.source {
+            Source::Pool(_) => Duration::ZERO,
+            Source::Own { patience, .. } => *patience,
+        };
         loop {
             let batch = self.queue.next_batch(&mut held);
             if batch.is_empty() {
@@ -203,8 +228,11 @@ impl<DB: Driver> Writer<DB> {
                     }
                 },
             };
-            if write_batch(connected.connection(), batch).await {
+            if write_batch(connected.connection(), batch, patience).await {
                 held = Some(connected);
+            } else {
+                // A transaction that the database has undone by itself is one that sqlx still counts.
+                connected.close().await;
             }
         }
     }

@@ -22,12 +22,17 @@ pub(crate) fn record<DB: Driver>(row: &DB::Row) -> Result<(Record, Revision)> {
 
 /// Reads the columns `session_key, owner, created_at, expires_at, deadline`.
 pub(crate) fn info<DB: Driver>(row: &DB::Row) -> Result<SessionInfo> {
-    let key = SessionKey::parse(key_text::<DB>(row)?).map_err(Error::corrupt)?;
+    let key = key::<DB>(row)?;
     let (owner, [created_at, expires_at], deadline) = owner_and_times::<DB>(row, 1)?;
     Ok(SessionInfo::new(key, created_at, expires_at, deadline, owner))
 }
 
 /// Reads the first column of a listing.
+pub(crate) fn key<DB: Driver>(row: &DB::Row) -> Result<SessionKey> {
+    SessionKey::parse(key_text::<DB>(row)?).map_err(Error::corrupt)
+}
+
+/// Reads the same as a place in the order of the keys, whether it is a key or not.
 pub(crate) fn key_text<DB: Driver>(row: &DB::Row) -> Result<&str> {
     required(DB::text(row, 0).map_err(refusal::<DB>)?)
 }
@@ -75,7 +80,8 @@ fn owner_and_times<DB: Driver>(row: &DB::Row, first: usize) -> Result<OwnerAndTi
     Ok((owner, [created_at, expires_at], deadline))
 }
 
-fn integer<DB: Driver>(row: &DB::Row, column: usize) -> Result<i64> {
+/// Reads a number, whatever it means.
+pub(crate) fn integer<DB: Driver>(row: &DB::Row, column: usize) -> Result<i64> {
     required(DB::integer(row, column).map_err(refusal::<DB>)?)
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use session_core::Result;
 use sqlx::Connection;
 
-use crate::connections::Connections;
+use crate::connections::{Connections, Literal};
 use crate::driver::{Driver, SqlDatabase};
 use crate::link::Link;
 use crate::store::SqlStore;
@@ -33,24 +33,26 @@ pub trait Tuned: Driver {
 #[derive(Clone)]
 pub struct ServerOptions<DB: ServerDatabase> {
     pub(crate) connection: <DB::Connection as Connection>::Options,
-    pub(crate) connections: usize,
+    pub(crate) connections: u32,
     pub(crate) timeout: Duration,
-    pub(crate) has_pooler: bool,
+    /// Set if a pooler is between, behind which nothing can be prepared.
+    pub(crate) literal: Option<Literal>,
 }
 
 impl<DB: ServerDatabase> ServerOptions<DB> {
     pub(crate) fn with_options(connection: <DB::Connection as Connection>::Options) -> Self {
-        Self { connection, connections: 10, timeout: Connections::<DB>::TIMEOUT, has_pooler: false }
+        Self { connection, connections: 10, timeout: Connections::<DB>::TIMEOUT, literal: None }
     }
 
     /// Sets how many connections there are at most; 10 unless said otherwise, and 0 is taken for 1.
     #[must_use]
     pub fn with_max_connections(mut self, connections: u32) -> Self {
-        self.connections = usize::try_from(connections).map_or(1, |connections| connections.clamp(1, 10_000));
+        self.connections = connections.clamp(1, 10_000);
         self
     }
 
-    /// Sets in which time a call ends, waiting for a connection included; 5 seconds unless said otherwise.
+    /// Sets in which time a call ends, waiting for a connection included; 5 seconds unless said otherwise. The server is told
+    /// to give up after it too: PostgreSQL each statement, MySQL and MariaDB a wait for a lock.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -62,10 +64,10 @@ impl<DB: ServerDatabase> ServerOptions<DB> {
     /// Refuses with [`Unavailable`](session_core::Error::Unavailable) if the server does not answer in time, and with
     /// [`Backend`](session_core::Error::Backend) if it does not accept who connects.
     pub async fn open(self) -> Result<SqlStore<DB>> {
-        let (options, greeting) = DB::tune(self.connection, self.timeout, self.has_pooler);
+        let (options, greeting) = DB::tune(self.connection, self.timeout, self.literal.is_some());
         let mut connections = Connections::own(options, greeting, self.connections).with_timeout(self.timeout);
-        if self.has_pooler {
-            connections = connections.with_literals();
+        if let Some(literal) = self.literal {
+            connections = connections.with_literals(literal);
         }
         connections.within_time(connections.lease()).await?.keep();
         Ok(SqlStore::with_link(Link::Direct(connections)))
@@ -75,6 +77,10 @@ impl<DB: ServerDatabase> ServerOptions<DB> {
 impl<DB: ServerDatabase> SqlStore<DB> {
     /// Sets in which time a call of this handle, and of the clones made from it, ends, waiting for a connection included; 5
     /// seconds unless said otherwise. After that it is refused with [`Unavailable`](session_core::Error::Unavailable).
+    ///
+    /// It does not change when the server gives up, which connections of ours were told when they were opened: a time that
+    /// is longer than that of [`ServerOptions::with_timeout`] lets no statement take longer in PostgreSQL, and no wait for a
+    /// lock in MySQL and MariaDB.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         if let Link::Direct(connections) = self.link {

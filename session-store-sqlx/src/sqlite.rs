@@ -56,7 +56,7 @@ pub enum Durability {
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
     connection: SqliteConnectOptions,
-    readers: usize,
+    readers: u32,
     busy_timeout: Duration,
 }
 
@@ -90,15 +90,15 @@ impl SqliteOptions {
     /// Sets how many connections read; 0 is taken for 1. 8 unless said otherwise, however many cores there are.
     #[must_use]
     pub fn with_readers(mut self, readers: u32) -> Self {
-        self.readers = usize::try_from(readers).map_or(1, |readers| readers.clamp(1, 1000));
+        self.readers = readers.clamp(1, 1000);
         self
     }
 
     /// Sets how long a call waits for a connection, and then for other processes that write; 5 seconds unless said
-    /// otherwise. After that it is refused with [`Unavailable`](Error::Unavailable).
+    /// otherwise, and at most three weeks. After that it is refused with [`Unavailable`](Error::Unavailable).
     #[must_use]
     pub fn with_busy_timeout(mut self, timeout: Duration) -> Self {
-        self.busy_timeout = timeout;
+        self.busy_timeout = timeout.min(LONGEST_BUSY);
         self
     }
 
@@ -106,14 +106,17 @@ impl SqliteOptions {
     ///
     /// Refuses with [`Unavailable`](Error::Unavailable) what the system does not let it open or write.
     pub async fn open(self) -> Result<SqliteStore> {
+        let patience = self.busy_timeout;
         // The writer's rows are few and small, and must not stop it until somebody has taken the first.
-        let writer = self.connection.busy_timeout(self.busy_timeout).row_buffer_size(256);
+        let writer = self.connection.busy_timeout(patience).row_buffer_size(256);
         let writer = TUNING.into_iter().fold(writer, |options, (pragma, value)| options.pragma(pragma, value));
         create_private_file(writer.get_filename());
-        switch_to_wal(&writer, self.busy_timeout).await?;
+        switch_to_wal(&writer, patience).await?;
         let reader = writer.clone().pragma("query_only", "ON").pragma("cache_size", READER_CACHE);
-        let readers = Connections::own(reader, String::new(), self.readers).with_timeout(self.busy_timeout);
-        Ok(SqlStore::with_link(Link::queued(readers, Source::Own(Box::new(writer)))))
+        let readers = Connections::own(reader, String::new(), self.readers).with_timeout(patience);
+        // Once it is open: see `queue::Source::Own`.
+        let options = Box::new(writer.pragma("busy_timeout", "0"));
+        Ok(SqlStore::with_link(Link::queued(readers, Source::Own { options, patience })))
     }
 }
 
@@ -121,7 +124,10 @@ impl SqliteOptions {
 /// many as there are cores, threads wait for each other while a core is idle. On two cores eight make 1.5 to 1.9 times as many
 /// loads as two, with less processor time for each; more than eight make no difference. They are opened when they are
 /// needed, so that an application with few calls at once has few.
-const READERS: usize = 8;
+const READERS: u32 = 8;
+
+/// SQLite counts the milliseconds in 32 bits.
+const LONGEST_BUSY: Duration = Duration::from_secs(21 * 24 * 60 * 60);
 
 /// A fourth of the writer's: SQLite empties a reader's cache whenever something was written, and what it keeps until then, the
 /// upper pages of the trees, is small. With 16 MiB loads are no faster with few sessions, and slower with many readers.
@@ -182,9 +188,9 @@ async fn journal_mode(options: &SqliteConnectOptions) -> sqlx::Result<String> {
 
 const BUSY: i32 = 5;
 
-/// The result codes after which the same call may succeed: `BUSY`, `LOCKED`, `NOMEM`, `READONLY`, `INTERRUPT`, `IOERR`,
+/// The result codes, beside `BUSY`, after which the same call may succeed: `LOCKED`, `NOMEM`, `READONLY`, `INTERRUPT`, `IOERR`,
 /// `FULL`, `CANTOPEN`, `PROTOCOL`. See <https://www.sqlite.org/rescode.html>.
-const OUTAGES: [i32; 9] = [BUSY, 6, 7, 8, 9, 10, 13, 14, 15];
+const OUTAGES: [i32; 8] = [6, 7, 8, 9, 10, 13, 14, 15];
 
 fn primary_code(error: &dyn DatabaseError) -> i32 {
     // Extended codes have their primary code in the lowest byte.
@@ -217,14 +223,6 @@ impl Driver for Sqlite {
         collect(stream, |done| (done.rows_affected(), 0)).await
     }
 
-    fn literal(value: Value<'_>) -> String {
-        match value {
-            Value::Text(Some(text)) => format!("'{}'", text.replace('\'', "''")),
-            Value::Integer(Some(number)) => number.to_string(),
-            Value::Text(None) | Value::Integer(None) => "NULL".to_owned(),
-        }
-    }
-
     fn text(row: &SqliteRow, column: usize) -> sqlx::Result<Option<&str>> {
         row.try_get(column)
     }
@@ -234,6 +232,10 @@ impl Driver for Sqlite {
     }
 
     fn trouble(error: &dyn DatabaseError) -> Trouble {
-        if OUTAGES.contains(&primary_code(error)) { Trouble::Outage } else { Trouble::Refused }
+        match primary_code(error) {
+            BUSY => Trouble::UndoneByRace,
+            code if OUTAGES.contains(&code) => Trouble::Outage,
+            _ => Trouble::Refused,
+        }
     }
 }

@@ -53,7 +53,8 @@ pub(crate) struct Values {
     pub(crate) new_key: Option<SessionKey>,
     pub(crate) record: Option<Record>,
     pub(crate) expires_at: Option<Timestamp>,
-    pub(crate) expected: Option<Revision>,
+    /// As the column has it, where a number may be that is no revision.
+    pub(crate) expected: Option<i64>,
     pub(crate) fresh: Option<Revision>,
     pub(crate) owner: Option<OwnerId>,
     pub(crate) after: String,
@@ -79,16 +80,15 @@ impl Values {
 
     pub(crate) fn value(&self, param: Param, now: Timestamp) -> Value<'_> {
         let record = self.record.as_ref();
-        let number = |revision: Option<Revision>| Value::Integer(revision.map(to_column));
         let time = |timestamp: Option<Timestamp>| Value::Integer(timestamp.map(Timestamp::unix_millis));
         match param {
             Param::After => Value::Text(Some(&self.after)),
             Param::CreatedAt => time(record.map(|record| record.created_at)),
             Param::Data => Value::Text(record.map(|record| record.data.as_str())),
             Param::Deadline => time(record.and_then(|record| record.deadline)),
-            Param::Expected => number(self.expected),
+            Param::Expected => Value::Integer(self.expected),
             Param::ExpiresAt => time(record.map(|record| record.expires_at).or(self.expires_at)),
-            Param::Fresh => number(self.fresh),
+            Param::Fresh => Value::Integer(self.fresh.map(to_column)),
             // Where a key may be missing, as the exception of `delete_owned`, the empty text is no record's key.
             Param::Key => Value::Text(Some(self.key.as_ref().map_or("", SessionKey::as_str))),
             Param::Limit => Value::Integer(Some(i64::from(self.limit))),
@@ -102,7 +102,8 @@ impl Values {
     }
 }
 
-fn to_column(revision: Revision) -> i64 {
+/// Returns what the column of a revision has.
+pub(crate) fn to_column(revision: Revision) -> i64 {
     // A revision has 63 bits.
     i64::try_from(revision.number()).unwrap_or(i64::MAX)
 }

@@ -17,7 +17,8 @@ pub(crate) struct Statements {
     pub(crate) delete: Statement,
     pub(crate) delete_revision: Statement,
     pub(crate) delete_if_expired: Statement,
-    pub(crate) delete_expired: Vec<Statement>,
+    pub(crate) delete_expired: Statement,
+    pub(crate) refile: Statement,
     pub(crate) list: Statement,
     pub(crate) list_owned: Statement,
     pub(crate) count: Statement,
@@ -57,7 +58,8 @@ impl Statements {
                 "{} WHERE session_key = :key AND expires_at <= :now",
                 delete_through(dialect, "session_key")
             )),
-            delete_expired: compile_all(dialect.delete_expired),
+            delete_expired: compile(dialect.delete_expired),
+            refile: compile(dialect.refile),
             list: compile(&format!(
                 "SELECT {INFO} FROM {{table}} WHERE session_key > :after AND {LIVE} ORDER BY session_key LIMIT :limit"
             )),
@@ -223,7 +225,8 @@ mod tests {
             crate::dialect::MYSQL,
         ] {
             let templates = [create(&dialect), conditional(&dialect, ""), unmoved(), delete(&dialect), count(&dialect)];
-            for template in templates.iter().map(String::as_str).chain(dialect.delete_expired.iter().copied()) {
+            let sweep = [dialect.delete_expired, dialect.refile];
+            for template in templates.iter().map(String::as_str).chain(sweep) {
                 for piece in template.split(':').skip(1) {
                     let end = piece.find(|letter: char| letter != '_' && !letter.is_ascii_lowercase());
                     assert!(Param::named(&piece[..end.unwrap_or(piece.len())]).is_some(), "{piece}");

@@ -11,14 +11,17 @@ use crate::driver::SqlDatabase;
 use crate::link::{Link, Repeat};
 use crate::queue::Outcome;
 use crate::row;
-use crate::statement::{Statement, Values};
+use crate::statement::{Statement, Values, to_column};
 use crate::statements::Statements;
 use crate::table::{InvalidTable, TableName};
+
+/// How many renewed sessions a sweep moves on in one step.
+const MOST_REFILED: u32 = 5000;
 
 /// Keeps sessions in one table of an SQL database. A clone is a second handle of the same store.
 ///
 /// The table is the namespace: it is called `sessions` until [`with_table`](SqlStore::with_table) says otherwise, and
-/// [`setup`](SqlStore::setup) creates it. Every call is one statement. In SQLite, writes of all handles that were cloned
+/// [`setup`](SqlStore::setup) creates it. Nearly every call is one statement. In SQLite, writes of all handles that were cloned
 /// from one go through one connection; those that wait for it together are committed together. For that a task runs
 /// while there is something to write, and ends.
 pub struct SqlStore<DB: SqlDatabase> {
@@ -158,7 +161,7 @@ impl<DB: SqlDatabase> SessionStore for SqlStore<DB> {
 
     async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> Result<Revision> {
         self.options.check_size(record)?;
-        let values = Values { record: Some(record.clone()), expected: Some(expected), ..Values::of(key) };
+        let values = Values { record: Some(record.clone()), expected: Some(to_column(expected)), ..Values::of(key) };
         self.write_fresh(&self.statements.update, key, values, |outcome, fresh| {
             match answer::found::<DB>(&outcome.answer)? {
                 revision if revision == fresh => Ok(fresh),
@@ -194,7 +197,7 @@ impl<DB: SqlDatabase> SessionStore for SqlStore<DB> {
         let values = Values {
             new_key: Some(new.clone()),
             record: Some(record.clone()),
-            expected: Some(expected),
+            expected: Some(to_column(expected)),
             ..Values::of(old)
         };
         let rotate = || {
@@ -228,7 +231,7 @@ impl<DB: SqlDatabase> SessionStore for SqlStore<DB> {
             if row::is_removed::<DB>(found)? {
                 return Ok(was_live);
             }
-            let values = Values { expected: Some(row::revision::<DB>(found, 2)?), ..Values::of(key) };
+            let values = Values { expected: Some(row::integer::<DB>(found, 2)?), ..Values::of(key) };
             let remove = std::slice::from_ref(&self.statements.delete_revision);
             if self.write(remove, values, Repeat::Never).await?.answer.changed > 0 {
                 return Ok(was_live);
@@ -238,8 +241,13 @@ impl<DB: SqlDatabase> SessionStore for SqlStore<DB> {
 
     async fn delete_expired(&self, limit: u32) -> Result<u32> {
         let values = Values { limit, ..Values::default() };
-        let outcome = self.write(&self.statements.delete_expired, values, Repeat::Never).await?;
-        u32::try_from(outcome.answer.changed).map_err(Error::backend)
+        let delete = std::slice::from_ref(&self.statements.delete_expired);
+        let removed = self.write(delete, values, Repeat::Never).await?.answer.changed;
+        let values = Values { limit: MOST_REFILED, ..Values::default() };
+        let refile = std::slice::from_ref(&self.statements.refile);
+        // All of them, or each sweep would read again what the one before left; in steps, so that other calls come between.
+        while self.write(refile, values.clone(), Repeat::Once).await?.answer.changed >= u64::from(MOST_REFILED) {}
+        u32::try_from(removed).map_err(Error::backend)
     }
 }
 

@@ -39,15 +39,19 @@ impl TableName {
         Ok(Self { schema: Some(check(schema, dialect)?), name: self.name.clone() })
     }
 
-    /// Returns the table's name and those of its two indexes, quoted. An index is in the schema of its table.
-    pub(crate) fn quoted(&self, dialect: &Dialect) -> [(&'static str, String); 3] {
-        let plain = dialect.quote(&self.name);
+    /// Returns the table's name, its two parts (the schema with its point, or nothing) and the names of its two indexes,
+    /// quoted. An index is in the schema of its table.
+    pub(crate) fn quoted(&self, dialect: &Dialect) -> [(&'static str, String); 5] {
+        let name = dialect.quote(&self.name);
+        let schema = self.schema.as_ref().map_or_else(String::new, |schema| format!("{}.", dialect.quote(schema)));
         let index = |suffix| dialect.quote(&format!("{}{suffix}", self.name));
-        let table = match &self.schema {
-            Some(schema) => format!("{}.{plain}", dialect.quote(schema)),
-            None => plain,
-        };
-        [("table", table), ("expiry_index", index(EXPIRY_INDEX)), ("owner_index", index(OWNER_INDEX))]
+        [
+            ("table", format!("{schema}{name}")),
+            ("schema", schema),
+            ("name", name),
+            ("expiry_index", index(EXPIRY_INDEX)),
+            ("owner_index", index(OWNER_INDEX)),
+        ]
     }
 }
 

@@ -12,6 +12,7 @@ use crate::link::Link;
 
 mod files;
 mod plans;
+mod waits;
 mod writers;
 
 const HOUR: Duration = Duration::from_secs(3600);

@@ -1,10 +1,11 @@
 //! Files, tables, and rows that other programs wrote.
 
-use session_core::{Error, Page, Scope, SessionIndex, SessionStore};
+use session_core::{Cursor, Error, Page, Scope, SessionIndex, SessionStore};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{Folder, ask, key, owner, record};
-use crate::{Durability, SqliteOptions};
+use crate::{Durability, SqliteOptions, SqliteStore};
 
 #[tokio::test]
 async fn rows_of_other_programs_are_corrupt_and_hide_nobody() {
@@ -102,4 +103,79 @@ async fn a_file_is_opened_as_asked() {
     for nothing in ["", ":memory:", "sqlite::memory:", "sqlite://x?mode=memory"] {
         assert!(matches!(SqliteOptions::new(nothing), Err(Error::Backend(_))), "{nothing:?}");
     }
+}
+
+#[tokio::test]
+async fn a_schema_is_an_attached_database() {
+    let folder = Folder::new();
+    let attach = format!("ATTACH '{}' AS \"the other\"", folder.0.path().join("other.db").display());
+    let pool = SqlitePoolOptions::new().max_connections(2).after_connect(move |connection, _| {
+        let attach = AssertSqlSafe(attach.clone());
+        Box::pin(async move { sqlx::raw_sql(attach).execute(connection).await.map(drop) })
+    });
+    let options = SqliteConnectOptions::new().filename(folder.file()).create_if_missing(true);
+    let pool = pool.connect_with(options).await.expect("a file can be opened");
+    for schema in ["main", "the other"] {
+        let store = SqliteStore::new(pool.clone()).with_schema(schema).expect("it can be quoted");
+        let store = store.with_table("shop").expect("a plain name");
+        store.setup().await.expect("the schema is there");
+        sqlx::raw_sql(AssertSqlSafe(store.schema_sql())).execute(&pool).await.expect("a migration can run it too");
+        let indexes = format!("SELECT name FROM \"{schema}\".sqlite_schema WHERE type = 'index' AND sql IS NOT NULL");
+        let indexes: Vec<String> =
+            sqlx::query_scalar(AssertSqlSafe(indexes)).fetch_all(&pool).await.expect("the schema is there");
+        assert_eq!(indexes, ["shop__expiry", "shop__owner"], "in {schema}");
+        let record = record("{}").with_owner(owner("ada"));
+        let revision = store.create(&key("a"), &record).await.expect("a new key");
+        let revision = store.update(&key("a"), revision, &record).await.expect("the revision is right");
+        store.touch(&key("a"), record.expires_at).await.expect("it is live");
+        store.rotate(&key("a"), revision, &key("b"), &record).await.expect("the revision is right");
+        assert!(store.load(&key("b")).await.expect("a good file").is_some());
+        assert_eq!(store.list(Scope::All, &Page::first(2)).await.expect("a good file").sessions.len(), 1);
+        assert_eq!(store.count(Scope::Owner(&owner("ada"))).await.expect("a good file"), 1);
+        assert!(store.delete(&key("b")).await.expect("a good file"));
+        assert_eq!(store.delete_owned(&owner("ada"), None).await.expect("a good file"), 0);
+        assert_eq!(store.delete_expired(1).await.expect("a good file"), 0);
+        assert_eq!(store.clear().await.expect("a good file"), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_listing_goes_on_after_a_key_only() {
+    let folder = Folder::new();
+    let (store, pool) = (folder.store().await, folder.pool(1).await);
+    let names = ["a", "b", "c"].map(key);
+    for name in &names {
+        store.create(name, &record("{}")).await.expect("a new key");
+    }
+    for nowhere in ["", "a b", "é", "a\0"] {
+        let listing = store.list(Scope::All, &Page::first(2).after(Cursor::new(nowhere))).await;
+        assert!(matches!(listing, Err(Error::Backend(_))), "{nowhere:?}: {listing:?}");
+    }
+    // A row that another program wrote is the last one of a page, or a page.
+    sqlx::query("UPDATE sessions SET session_key = 'key-a b' WHERE session_key = 'key-b'")
+        .execute(&pool)
+        .await
+        .expect("sqlite keeps it");
+    for limit in [1, 2] {
+        let first = store.list(Scope::All, &Page::first(limit)).await.expect("the good one is shown");
+        let next = first.next.expect("the page is full");
+        let second = store.list(Scope::All, &Page::first(limit).after(next)).await.expect("the cursor is good");
+        let shown: Vec<_> = first.sessions.into_iter().chain(second.sessions).map(|session| session.key).collect();
+        assert_eq!(shown, [key("a"), key("c")]);
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_finds_what_is_over_behind_all_that_was_renewed_and_does_not_meet_that_again() {
+    let folder = Folder::new();
+    let (store, pool) = (folder.store().await, folder.pool(1).await);
+    // Twelve thousand that are due and were renewed, and after them one that is over.
+    let plant = "INSERT INTO sessions WITH RECURSIVE number(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM number LIMIT 12000)
+        SELECT 'key-' || number, NULL, 0, 4102444800000, number, NULL, 1, 1, '{}' FROM number
+        UNION ALL SELECT 'key-over', NULL, 0, 20000, 20000, NULL, 1, 1, '{}'";
+    sqlx::query(plant).execute(&pool).await.expect("sqlite keeps it");
+    assert_eq!(store.delete_expired(10).await.expect("a good file"), 1);
+    let due = "SELECT count(*) FROM sessions WHERE sweep_at < 4102444800000";
+    assert_eq!(sqlx::query_scalar::<_, i64>(due).fetch_one(&pool).await.expect("a good file"), 0);
+    assert_eq!(store.count(Scope::All).await.expect("a good file"), 12_000);
 }

@@ -34,7 +34,7 @@ async fn no_statement_but_the_count_of_all_goes_through_the_whole_table() {
         );
         assert!(!plan.contains("SCAN sessions") && !plan.contains("TEMP B-TREE"), "{name}: {plan}");
     }
-    for statement in &statements.delete_expired {
+    for statement in [&statements.delete_expired, &statements.refile] {
         let plan = plan(&store, statement).await;
         assert!(plan.contains("INDEX sessions__expiry (sweep_at<?)"), "{plan}");
         assert!(!plan.contains("SCAN sessions") && !plan.contains("TEMP B-TREE"), "{plan}");

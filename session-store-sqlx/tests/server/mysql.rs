@@ -19,6 +19,8 @@ pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
         .shows_raw(move |space| raw(raw_url.clone(), space))
         .damages(move |space, key, what| damage(damage_url.clone(), space, key, what))
         .uses_lines()
+        // MySQL looks at the record and then deletes it; MariaDB has `RETURNING`.
+        .costs("delete", 1..=2)
         // What is over goes, and what was renewed is filed anew.
         .costs("delete_expired", 2..=2)
         // First those that are live, which count, and then the others.

@@ -20,6 +20,8 @@ pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
         .shows_raw(move |space| raw(raw_url.clone(), space))
         .damages(move |space, key, what| damage(damage_url.clone(), space, key, what))
         .uses_lines()
+        // What is over goes, and what was renewed is filed anew.
+        .costs("delete_expired", 2..=2)
         .costs("clear", 2..=2)
 }
 

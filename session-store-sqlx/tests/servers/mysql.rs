@@ -1,6 +1,7 @@
 //! MariaDB, or MySQL if the variable names one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use libtest_mimic::Trial;
 use session_core::{BoxError, Clock, ManualClock, Scope, SessionIndex, SessionStore, SystemClock};
@@ -9,7 +10,10 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
 use sqlx::{AssertSqlSafe, MySqlPool};
 
 use crate::trial;
-use crate::work::{HOUR, fresh_table, get_in_each_others_way, key, live_a_few, live_a_life, record};
+use crate::work::{
+    HOUR, decide_by_one_time, find_the_new_primary, fresh_table, get_in_each_others_way, key, live_a_few, live_a_life,
+    record,
+};
 
 const SERVER: &str = "SESSION_TEST_MARIADB_URL";
 
@@ -20,6 +24,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("mariadb: sessions with odd settings", SERVER, odd_settings),
         trial("mariadb: every isolation level", SERVER, isolation_levels),
         trial("mariadb: another database, with a collation that ignores case", SERVER, another_database),
+        trial("mariadb: a call decides by one time", SERVER, one_time),
+        trial("mariadb: a new primary after a standby", SERVER, new_primary),
         trial("mariadb: ten processes set up at once", SERVER, crate::ten_processes_set_up_at_once),
     ]
 }
@@ -141,4 +147,26 @@ async fn another_database(url: String) -> Result<(), BoxError> {
     }
     sqlx::raw_sql(AssertSqlSafe(format!("DROP DATABASE {database}"))).execute(&pool).await?;
     Ok(())
+}
+
+async fn one_time(url: String) -> Result<(), BoxError> {
+    let store = MySqlStore::open(&url).await?.with_table(&fresh_table())?;
+    store.setup().await?;
+    decide_by_one_time(store).await
+}
+
+async fn new_primary(url: String) -> Result<(), BoxError> {
+    let table = fresh_table();
+    MySqlStore::open(&url).await?.with_table(&table)?.setup().await?;
+    let is_standby = Arc::new(AtomicBool::new(true));
+    let pool = MySqlPoolOptions::new().max_connections(1).after_connect({
+        let is_standby = Arc::clone(&is_standby);
+        move |connection, _| {
+            let is_standby = is_standby.load(Ordering::SeqCst);
+            let mode = if is_standby { "SET SESSION TRANSACTION READ ONLY" } else { "DO 1" };
+            Box::pin(async move { sqlx::raw_sql(mode).execute(connection).await.map(drop) })
+        }
+    });
+    let store = MySqlStore::new(pool.connect(&url).await?).with_table(&table)?;
+    find_the_new_primary(store, &is_standby).await
 }

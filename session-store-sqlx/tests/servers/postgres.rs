@@ -1,6 +1,7 @@
 //! PostgreSQL.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use libtest_mimic::Trial;
 use session_core::{BoxError, Clock, ManualClock, SessionStore, SystemClock};
@@ -9,7 +10,10 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::trial;
-use crate::work::{HOUR, fresh_table, get_in_each_others_way, key, live_a_few, live_a_life, record};
+use crate::work::{
+    HOUR, decide_by_one_time, find_the_new_primary, fresh_table, get_in_each_others_way, key, live_a_few, live_a_life,
+    record,
+};
 
 const SERVER: &str = "SESSION_TEST_POSTGRES_URL";
 const POOLER: &str = "SESSION_TEST_PGBOUNCER_URL";
@@ -23,6 +27,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("postgres: another schema", SERVER, another_schema),
         trial("postgres: tables called as parts of statements", SERVER, misleading_names),
         trial("postgres: no plan reads the whole table", SERVER, plans),
+        trial("postgres: a call decides by one time", SERVER, one_time),
+        trial("postgres: a new primary after a standby", SERVER, new_primary),
         trial("postgres: ten processes set up at once", SERVER, crate::ten_processes_set_up_at_once),
         trial("postgres: a pool behind a pooler", POOLER, pool_behind_a_pooler),
     ]
@@ -143,6 +149,25 @@ async fn another_schema(url: String) -> Result<(), BoxError> {
     live_a_life(&store).await?;
     sqlx::raw_sql(AssertSqlSafe(format!("DROP SCHEMA \"{quoted}\" CASCADE"))).execute(&pool).await?;
     Ok(())
+}
+
+async fn one_time(url: String) -> Result<(), BoxError> {
+    decide_by_one_time(new_store(&url).await?.0).await
+}
+
+async fn new_primary(url: String) -> Result<(), BoxError> {
+    let (_, table) = new_store(&url).await?;
+    let is_standby = Arc::new(AtomicBool::new(true));
+    let pool = PgPoolOptions::new().max_connections(1).after_connect({
+        let is_standby = Arc::clone(&is_standby);
+        move |connection, _| {
+            let is_standby = is_standby.load(Ordering::SeqCst);
+            let mode = if is_standby { "SET default_transaction_read_only = on" } else { "" };
+            Box::pin(async move { sqlx::raw_sql(mode).execute(connection).await.map(drop) })
+        }
+    });
+    let store = PostgresStore::new(pool.connect(&url).await?).with_table(&table)?;
+    find_the_new_primary(store, &is_standby).await
 }
 
 /// With plans that do not know the values, as the server makes them after a few executions.

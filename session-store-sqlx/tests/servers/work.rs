@@ -1,12 +1,14 @@
 //! What is done with a store whatever the server is.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use session_core::{
-    BoxError, Clock, Data, Error, OwnerId, Page, Record, Revision, Scope, SessionIndex, SessionKey, SystemClock,
-    Timestamp,
+    BoxError, Clock, Data, Error, ManualClock, OwnerId, Page, Record, Revision, Scope, SessionIndex, SessionKey,
+    SessionStore, SystemClock, Timestamp,
 };
+use session_store_sqlx::{SqlDatabase, SqlStore};
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
@@ -122,5 +124,48 @@ pub(crate) async fn get_in_each_others_way<S: SessionIndex + 'static>(store: S) 
     }
     store.clear().await?;
     assert_eq!(store.count(Scope::All).await?, 0);
+    Ok(())
+}
+
+/// Goes back two hours whenever it is asked.
+#[derive(Debug)]
+struct BackwardClock(ManualClock);
+
+impl Clock for BackwardClock {
+    fn now(&self) -> Timestamp {
+        let now = self.0.now();
+        self.0.set(now.saturating_sub(HOUR * 2));
+        now
+    }
+}
+
+/// Calls of two steps, which would meet a record that is over by the one and live by the other.
+pub(crate) async fn decide_by_one_time<DB: SqlDatabase>(store: SqlStore<DB>) -> Result<(), BoxError> {
+    let ada = owner("ada");
+    let in_two_hours = || BackwardClock(ManualClock::new(SystemClock.now().saturating_add(HOUR * 2)));
+    for (number, steps) in ["clear", "delete_owned"].iter().enumerate() {
+        store.create(&key(number), &record("{}").with_owner(ada.clone())).await?;
+        let store = store.clone().with_clock(in_two_hours());
+        let live = if *steps == "clear" { store.clear().await? } else { store.delete_owned(&ada, None).await? };
+        assert_eq!(live, 0, "{steps}");
+        let left = store.with_clock(SystemClock).count(Scope::All).await?;
+        assert_eq!(left, 0, "{steps} leaves what was over by its first step and not by its second");
+    }
+    Ok(())
+}
+
+/// A store on a pool of one connection, which is to a server that takes no writes while `is_standby` says so.
+pub(crate) async fn find_the_new_primary<DB: SqlDatabase>(
+    store: SqlStore<DB>,
+    is_standby: &AtomicBool,
+) -> Result<(), BoxError> {
+    assert_eq!(store.load(&key("a")).await?, None);
+    let refused = store.create(&key("a"), &record("{}")).await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    assert_eq!(store.load(&key("a")).await?, None);
+    is_standby.store(false, Ordering::SeqCst);
+    // Also a call that is not made again when its connection breaks.
+    assert_eq!(store.delete_expired(1).await?, 0);
+    store.create(&key("a"), &record("{}")).await?;
     Ok(())
 }
