@@ -24,7 +24,7 @@ impl Shared {
         if owner.is_some() && stored.record.owner.is_some() && stored.record.owner.as_ref() != owner {
             // Another request logged another user in, under the same id. Their data is not this user's.
             let key = stored.key.clone();
-            self.config.remember_departed(&key);
+            self.depart(&key);
             store.delete(&key).await?;
             events::destroyed(&key, Reason::AnotherUser);
             plan.begin_anew()?;
@@ -44,7 +44,7 @@ impl Shared {
         if plan.express.is_none() && is_changed && record.owner.is_none() && plan.draft.is_empty() {
             // A delete has no revision and would take a concurrent change with it; a write that has expired already has one.
             record.expires_at = Timestamp::MIN;
-            self.config.remember_departed(&stored.key);
+            self.depart(&stored.key);
             store.update(&stored.key, stored.revision, &record).await?;
             store.delete(&stored.key).await?;
             events::destroyed(&stored.key, Reason::Emptied);
@@ -52,7 +52,7 @@ impl Shared {
         }
         if plan.wishes.rotate {
             let (id, key) = self.new_id(plan)?;
-            self.config.remember_departed(&stored.key);
+            self.depart(&stored.key);
             let answer = store.rotate(&stored.key, stored.revision, &key, &plan.to_stored(&record, now)).await;
             let revision = self.or_find(&key, answer).await?;
             events::rotated(&stored.key, &key);

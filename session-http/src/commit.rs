@@ -83,9 +83,9 @@ impl Session {
             events::commit_failed(&error);
             let mut state = shared.state();
             let is_delivered = shared.config.failure.delivers(&mut state, &error);
-            // The client is told that it failed, or never: it must not be stored by a handle that lives on.
-            state.forget_changes();
-            state.ended.clear();
+            // The client is told that it failed, or never.
+            state.has_failed = true;
+            state.forget();
             if !is_delivered {
                 return Err(error);
             }
@@ -99,16 +99,26 @@ impl Shared {
     /// Makes the store agree with the state. Only who has the turn may call it.
     async fn settle(&self, occasion: Occasion) -> Result<Fate, Error> {
         let span = events::storing(self.state().stored().map(|stored| &stored.key));
-        self.settle_now(occasion).instrument(span).await
+        let settled = self.settle_now(occasion).instrument(span).await;
+        let state = self.state();
+        if state.head_sent {
+            self.tell_nothing(&state);
+        }
+        settled
     }
 
     async fn settle_now(&self, occasion: Occasion) -> Result<Fate, Error> {
+        // A login that there is no room for changes nothing, so that is looked at first.
+        let mut login = None;
+        if self.config.limit().is_some() && self.state().wishes.owner.is_some() {
+            let plan = login.insert(Plan::of(&self.state(), &self.config, occasion));
+            self.make_room(plan).await?;
+        }
         self.delete_ended().await?;
         if let Some(fate) = self.nothing_to_do(occasion)? {
             return Ok(fate);
         }
-        let mut plan = Plan::of(&self.state(), &self.config, occasion);
-        self.make_room(&mut plan).await?;
+        let mut plan = login.unwrap_or_else(|| Plan::of(&self.state(), &self.config, occasion));
         let mut conflicts = 0;
         for _ in 0..ATTEMPTS {
             let refusal = match self.attempt(&mut plan).await {
@@ -181,7 +191,7 @@ impl Shared {
     async fn delete_ended(&self) -> Result<(), Error> {
         loop {
             let Some(Ended { key, reason }) = self.state().ended.first().cloned() else { return Ok(()) };
-            self.config.remember_departed(&key);
+            self.depart(&key);
             let was_live = self.config.store.delete(&key).await?;
             let mut state = self.state();
             state.ended.retain(|ended| ended.key != key);
@@ -200,7 +210,15 @@ impl Shared {
     async fn reload(&self, plan: &mut Plan) -> Result<bool, Error> {
         let Line::Stored(stored) = &mut plan.line else { return Ok(false) };
         let Some((mut record, revision)) = self.config.store.load(&stored.key).await? else { return Ok(false) };
-        plan.reloaded_cookie = self.config.as_express().and_then(|_| take_in(&mut record).cookie);
+        if let Some((_, cookie)) = &mut plan.express {
+            plan.reloaded_cookie = take_in(&mut record).cookie;
+            let mut state = self.state();
+            let is_same_line = state.lines == plan.lines;
+            if let Some(ledger) = state.ledger.as_mut().filter(|_| is_same_line) {
+                ledger.follow(plan.reloaded_cookie.clone());
+                *cookie = ledger.cookie.clone();
+            }
+        }
         let mut draft = Draft::new(record.data.clone());
         plan.log.replay(0, &mut draft)?;
         *stored = Stored { record, revision, ..stored.clone() };

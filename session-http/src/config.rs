@@ -163,6 +163,8 @@ impl SessionConfig {
 
     /// Takes the store as an index too, in place of the one that was given: a session can then list and end the other sessions of its
     /// user ([`Session::sessions`](crate::Session::sessions), [`end_other_sessions`](crate::Session::end_other_sessions)).
+    ///
+    /// Whatever is around the store, as an encryption, has to be around the index: a plain one here would be written to plainly.
     #[must_use]
     pub fn with_index(mut self, index: Arc<dyn SessionIndex>) -> Self {
         self.store = index.clone();
@@ -170,7 +172,8 @@ impl SessionConfig {
         self
     }
 
-    /// Takes the store as an index too, as [`with_index`](Self::with_index) does, and sets how many sessions a user may have.
+    /// Takes the store as an index too, in place of the one that was given, as [`with_index`](Self::with_index) does, and sets how many
+    /// sessions a user may have.
     ///
     /// Each login of a user then costs two listings of the user's sessions and a load for each of them.
     #[must_use]
@@ -186,7 +189,8 @@ impl SessionConfig {
     }
 
     /// Sets how long a request waits for its store (S17): this long at most to load its session, and as long to store it, whatever
-    /// number of calls that takes. Ten seconds otherwise.
+    /// number of calls that takes. A login with a [limit](Self::with_session_limit) waits as long once more, to end the sessions that
+    /// are too many. Ten seconds otherwise.
     ///
     /// What takes longer is dropped and counts as an outage. A write that was dropped may still reach the store.
     #[must_use]

@@ -244,6 +244,10 @@ impl CookiePolicyBuilder {
     }
 
     /// Lets the browser keep the cookie when it closes, for at most this long and never longer than the session lives.
+    ///
+    /// It is sent again when the session is written or extended, so it has to be longer than the
+    /// [throttle](crate::SessionConfig::with_touch_throttle). A session without an idle time-out is never extended: there, give the
+    /// cookie the whole lifetime, or who only reads loses it.
     pub fn with_max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
         self

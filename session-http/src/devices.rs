@@ -42,6 +42,7 @@ impl Session {
             self.0.config.remember_departed(key);
             let was_live = store.delete(key).await?;
             if was_live {
+                self.0.config.keep_departed(key);
                 events::destroyed(key, Reason::EndedByOwner);
             }
             Ok(was_live)
@@ -64,7 +65,10 @@ impl Session {
             // Requests with their ids are on their way.
             others.iter().for_each(|other| self.0.config.remember_departed(&other.key));
             let ended = index.delete_owned(&owner, own.as_ref()).await?;
-            others.iter().for_each(|other| events::destroyed(&other.key, Reason::EndedByOwner));
+            for other in &others {
+                self.0.config.keep_departed(&other.key);
+                events::destroyed(&other.key, Reason::EndedByOwner);
+            }
             Ok(ended)
         });
         self.0.config.in_time(ending).await

@@ -10,7 +10,8 @@ use session_core::Data;
 
 use crate::Error;
 
-/// The name under which a session's own age is kept among the values, in milliseconds. No value of the application has it.
+/// The name under which a session's own age is kept among the values, in milliseconds, `null` for [`Age::OfBrowser`]. No value of the
+/// application has it.
 pub(crate) const MAX_AGE: &str = "__max_age";
 
 /// The name under which a [`Login`](crate::login::Login) is kept among the values.
@@ -36,6 +37,17 @@ pub(crate) struct Draft {
     edits: Vec<(Arc<str>, Option<Arc<RawValue>>)>,
     /// What was removed at some time: set again, it comes last.
     removed: Vec<Arc<str>>,
+}
+
+/// How long a session's cookie lives, as far as the session says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Age {
+    /// It does not.
+    OfPolicy,
+    /// Until the browser closes, though the policy has an age.
+    OfBrowser,
+    /// The session too.
+    Own(Duration),
 }
 
 /// One value, found and not yet parsed, so that a caller's own code never runs under a lock.
@@ -88,7 +100,18 @@ impl Draft {
 
     /// Returns the session's own age, if it has one.
     pub(crate) fn max_age(&self) -> Option<Duration> {
-        self.find_own(MAX_AGE).read(MAX_AGE).ok().flatten().map(Duration::from_millis)
+        match self.age() {
+            Age::Own(age) => Some(age),
+            Age::OfPolicy | Age::OfBrowser => None,
+        }
+    }
+
+    pub(crate) fn age(&self) -> Age {
+        match self.find_own(MAX_AGE).read(MAX_AGE) {
+            Ok(Some(Some(millis))) => Age::Own(Duration::from_millis(millis)),
+            Ok(Some(None)) => Age::OfBrowser,
+            Ok(None) | Err(_) => Age::OfPolicy,
+        }
     }
 
     /// Finds a value of the session's own. Mostly there is none, and then the data is not gone through.
@@ -100,16 +123,17 @@ impl Draft {
     }
 
     /// Returns the data that is to be stored, or `None` if writing it would change nothing: a value set to the text that it had is
-    /// not a change.
+    /// not a change. To clear is one: other requests may have set something.
     pub(crate) fn changed(&self) -> Option<Data> {
-        if !self.cleared && self.removed.is_empty() {
+        if self.cleared {
+            return Some(self.to_data());
+        }
+        if self.removed.is_empty() {
             return self.base.changed_by(&self.edits());
         }
         let differs =
             |(name, value): &(Arc<str>, Option<Arc<RawValue>>)| text(self.base.raw(name)) != text(value.as_deref());
-        let is_changed =
-            if self.cleared { !self.base.is_empty() || !self.is_empty() } else { self.edits.iter().any(differs) };
-        is_changed.then(|| self.to_data())
+        self.edits.iter().any(differs).then(|| self.to_data())
     }
 
     /// Returns the data as it is now: that which is stored if nothing was written.
@@ -140,6 +164,17 @@ impl Draft {
 
     fn edits(&self) -> Vec<(&str, Option<&RawValue>)> {
         self.edits.iter().map(|(name, value)| (&**name, value.as_deref())).collect()
+    }
+}
+
+impl Age {
+    /// Writes what is kept, if anything. A number and `null` are JSON.
+    pub(crate) fn to_value(self) -> Option<Arc<RawValue>> {
+        match self {
+            Self::OfPolicy => None,
+            Self::OfBrowser => write(&()).ok(),
+            Self::Own(age) => write(&age.as_millis()).ok(),
+        }
     }
 }
 
@@ -233,8 +268,5 @@ mod tests {
         assert!(draft.is_empty() && draft.changed().is_some() && draft.find("a").raw("a").is_none());
         put(&mut draft, "b", Some(1));
         assert_eq!(draft.to_data().as_str(), r#"{"b":1}"#);
-        let mut nothing = Draft::default();
-        nothing.clear();
-        assert!(nothing.changed().is_none());
     }
 }

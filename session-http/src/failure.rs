@@ -13,6 +13,9 @@ use crate::state::{CookieOrder, State};
 /// loaded, stored or ended. Whatever is chosen, an outage ends no session, and nothing is ever written over one
 /// that could not be loaded. A login and any other change of the id that could not be stored is always a 503.
 ///
+/// A stored session that cannot be read ([`Corrupt`](session_core::Error::Corrupt)) is such a failure for its browser alone, and it stays
+/// one until the record expires or is deleted. With [`LoadFailure::Anonymous`] a logout deletes it.
+///
 /// ```
 /// use session_http::{FailurePolicy, LoadFailure};
 /// use std::time::Duration;

@@ -79,9 +79,12 @@ impl Shared {
         let (Some((index, limit)), Some(owner)) = (self.config.limit(), plan.wishes.owner.clone()) else {
             return Ok(());
         };
-        if matches!(&plan.line, Line::Stored(stored) if stored.record.owner.as_ref() == Some(&owner)) {
+        match &plan.line {
             // It is one of them already.
-            return Ok(());
+            Line::Stored(stored) if stored.record.owner.as_ref() == Some(&owner) => return Ok(()),
+            // It is going to be refused.
+            Line::Unloaded(_) => return Ok(()),
+            Line::New | Line::Stored(_) | Line::Gone(_) => {}
         }
         let others = others(index, &owner).await?;
         if limit.excess == Excess::RejectNew && others.len() >= limit.most {
@@ -147,6 +150,7 @@ impl Shared {
                 self.config.remember_departed(&key);
                 stays &= key != *own;
                 if index.delete(&key).await? {
+                    self.config.keep_departed(&key);
                     events::destroyed(&key, Reason::TooMany);
                 } else {
                     is_missed = true;

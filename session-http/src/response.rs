@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
+use crate::draft::Age;
 use crate::error::Outage;
-use crate::express::Ledger;
 use crate::shared::Shared;
 use crate::state::{CookieOrder, Line, State, Stored};
 use crate::{News, SessionConfig, Transport};
@@ -34,6 +34,11 @@ enum Told {
 impl ResponseHeaders {
     pub(crate) fn untouched(config: Arc<SessionConfig>) -> Self {
         Self { config, told: Told::Nothing, was_read: false, is_read_only: false }
+    }
+
+    /// The response was made without the session, as the store failed.
+    pub(crate) fn without_store(config: Arc<SessionConfig>) -> Self {
+        Self { was_read: true, is_read_only: true, ..Self::untouched(config) }
     }
 
     /// Adds the headers to a response. One that an [`Error`](crate::Error) made for an outage gets the `Retry-After` of the
@@ -86,38 +91,54 @@ impl Shared {
         let mut state = self.state();
         let order = std::mem::take(&mut state.cookie);
         let told = match state.ledger.as_ref().zip(config.as_express()) {
-            None => self.tell(&order, state.draft.max_age(), state.is_outdated),
+            None => self.tell(&order, state.draft.age(), state.is_outdated),
             Some((ledger, express)) => {
                 let stored = state.stored().filter(|_| ledger.sets_cookie(&state, express));
                 let line =
                     |stored: &Stored| ledger.cookie.issue(&express.name, &stored.id, &express.secrets, config.now());
-                let cookie = stored.and_then(line);
-                self.note_departure(&state, ledger, cookie.is_some());
-                cookie.map_or(Told::Nothing, Told::Cookie)
+                stored.and_then(line).map_or(Told::Nothing, Told::Cookie)
             }
         };
+        match told {
+            Told::Nothing => self.tell_nothing(&state),
+            Told::Cookie(_) | Told::Issued(..) | Told::Ended => self.note_told(&mut state),
+        }
         let is_read_only = matches!(state.line, Line::Unloaded(_));
         ResponseHeaders { config: config.clone(), told, was_read: true, is_read_only }
     }
 
-    /// Express leaves the cookie of a session that has ended in the browser. Who presents it comes back; but once the browser has another
-    /// cookie, who presents the old one was on the way.
-    fn note_departure(&self, state: &State, ledger: &Ledger, is_told: bool) {
-        let Some(presented) = ledger.presented() else { return };
-        let is_of_another = state.stored().is_some_and(|stored| stored.id != *presented);
-        if is_told && is_of_another {
-            self.config.supersede_departed(&self.config.key_of(presented));
-        } else if !is_told && ledger.is_replaced() && !matches!(state.line, Line::Gone(_)) {
-            self.config.keep_departed(&self.config.key_of(presented));
+    /// Once the client has something else to present, who presents the old key was on the way.
+    fn note_told(&self, state: &mut State) {
+        let news = state.stored().map(|stored| stored.key.clone());
+        if news != state.presented
+            && let Some(old) = std::mem::replace(&mut state.presented, news)
+        {
+            self.config.supersede_departed(&old);
+            state.is_departed = false;
         }
     }
 
-    /// Decides what an order tells the client; `own` is the session's own age.
-    fn tell(&self, order: &CookieOrder, own: Option<Duration>, is_outdated: bool) -> Told {
+    /// Who is not told that their session ended, presents its key again and comes back: Express leaves its cookie in the browser, and
+    /// after the head, or without a response, nobody can be told.
+    pub(crate) fn tell_nothing(&self, state: &State) {
+        if let Some(presented) = state.presented.as_ref().filter(|_| state.is_departed)
+            && !matches!(state.line, Line::Gone(_))
+        {
+            self.config.keep_departed(presented);
+        }
+    }
+
+    /// Decides what an order tells the client; `said` is what the session says of its age.
+    fn tell(&self, order: &CookieOrder, said: Age, is_outdated: bool) -> Told {
         let (config, client) = (&self.config, &self.client);
         let policy = config.cookie_for(client);
         let is_own = config.as_transport().is_some();
-        let age = own.or(policy.max_age()).filter(|_| !is_own);
+        let age = match said {
+            _ if is_own => None,
+            Age::OfPolicy => policy.max_age(),
+            Age::OfBrowser => None,
+            Age::Own(age) => Some(age),
+        };
         let cookie = |line: Option<HeaderValue>| line.map_or(Told::Nothing, Told::Cookie);
         match order {
             CookieOrder::LeaveAlone => Told::Nothing,

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use session_core::{OwnerId, SessionKey, Timestamp};
 
 use crate::changes::{Change, Modify};
-use crate::draft::{Draft, MAX_AGE, read, text, write};
+use crate::draft::{Age, MAX_AGE, read, text, write};
 use crate::events::Reason;
 use crate::shared::Shared;
 use crate::state::{Line, State};
@@ -109,10 +109,11 @@ impl Session {
         .map(drop)
     }
 
-    /// Removes all values, also those that other requests set before this one commits. The owner and the id stay.
+    /// Removes all values, also those that other requests set before this one commits. The owner and the id stay. A stored session is
+    /// written even if it had none.
     pub fn clear(&self) {
         let mut state = self.0.state();
-        if !state.draft.is_empty() {
+        if !state.draft.is_empty() || state.stored().is_some() {
             state.draft.clear();
             state.log.push(Change::Clear);
         }
@@ -188,11 +189,15 @@ impl Session {
     /// Ends the session: the record is removed from the store, and the cookie from the browser.
     ///
     /// If the store cannot do it, the response is a 503 (S13). What is set afterwards goes into a new, anonymous session.
+    ///
+    /// It ends the id that the request presented. If another tab has just changed that, by a login, [`rotate`](Session::rotate) or
+    /// [`reauthenticate`](Session::reauthenticate), the session lives on under the new one: the response is sent, and an event says so.
     pub fn logout(&self) {
         self.0.state().end(Reason::Logout);
     }
 
-    /// Sets how long this session, and its cookie, live without use: `None` for a cookie that the browser forgets when it closes.
+    /// Sets how long this session, and its cookie, live without use: `None` for a cookie that the browser forgets when it closes, and the
+    /// configuration's idle time-out.
     ///
     /// It is for a login with "remember me": in place of the configuration's idle time-out and the cookie's age, until it is set
     /// again or the session ends. It is stored with the session, and begins none. What is less than a second counts as one, what
@@ -207,11 +212,14 @@ impl Session {
             ledger.cookie = max_age.map_or(cookie.clone().without_max_age(), |age| cookie.with_max_age(age));
             return;
         }
-        let max_age = max_age.map(|age| age.clamp(Duration::from_secs(1), CookiePolicy::LONGEST_MAX_AGE));
-        if state.draft.max_age() != max_age {
+        let age = match max_age {
+            Some(age) => Age::Own(age.clamp(Duration::from_secs(1), CookiePolicy::LONGEST_MAX_AGE)),
+            None if self.0.config.cookie_for(&self.0.client).max_age().is_some() => Age::OfBrowser,
+            None => Age::OfPolicy,
+        };
+        if state.draft.age() != age {
             state.is_outdated = true;
-            // A number is JSON.
-            state.put(MAX_AGE, max_age.and_then(|age| write(&age.as_millis()).ok()));
+            state.put(MAX_AGE, age.to_value());
         }
     }
 
@@ -222,9 +230,6 @@ impl Session {
     pub fn unset(&self) {
         let mut state = self.0.state();
         state.forget_changes();
-        if let Some(data) = state.stored().map(|stored| stored.record.data.clone()) {
-            state.draft = Draft::new(data);
-        }
         if let Some(ledger) = &mut state.ledger {
             ledger.unset();
         }

@@ -74,12 +74,12 @@ impl SessionSlot {
 
     /// Opens the session that the request's headers present; again, it gives the same one without loading.
     ///
-    /// Without a cookie, with a forged one, with two of the name, or with one whose session has ended, it is a new session, which
-    /// is not stored before something is set; only a cookie with a valid signature is worth a call of the store. If this layer
-    /// ended the session or changed its id within the last minute, the request was on its way then, and what it writes is
-    /// dropped: only [`login`](Session::login) begins a new session. When
-    /// the store fails, so does this: an outage is never taken for an empty session (S18), and the next call tries
-    /// again. Two calls at once share one load.
+    /// Without a cookie, with a forged one, with two of the name, or with one whose session has ended, it is a new session, which is not
+    /// stored before something is set; only a cookie with a valid signature is worth a call of the store. If this layer ended the session
+    /// or changed its id within the last minute, the request was on its way then, and what it writes is dropped: only
+    /// [`login`](Session::login) begins a new session. If the browser was not told, as when another device ended its session, that holds
+    /// for requests that arrived before. When the store fails, so does this: an outage is never taken for an empty session (S18), and the
+    /// next call tries again. Two calls at once share one load.
     pub async fn open(&self, headers: &HeaderMap) -> Result<Session, Error> {
         if let Some(session) = self.session() {
             return Ok(session);
@@ -136,16 +136,17 @@ impl SessionSlot {
     /// The head of the response may be sent only after it. When it fails, the response must not be sent at all:
     /// [`refuse`](SessionSlot::refuse) makes the one that takes its place. A session that other requests ended stays ended and is no error.
     pub fn commit(&self) -> Committing {
-        let session = {
+        let (session, has_failed) = {
             let mut opened = self.0.opened();
             if let (None, false, Arrival::Express(_)) = (&opened.session, opened.has_failed, &self.0.arrival) {
                 drop(opened);
                 return Committing(Step::Commit(Box::pin(self.clone().open_and_commit())));
             }
             opened.closed = true;
-            opened.session.clone()
+            (opened.session.clone(), opened.has_failed)
         };
         Committing(match session {
+            None if has_failed => Step::Untouched(Some(ResponseHeaders::without_store(self.0.config.clone()))),
             None => Step::Untouched(Some(ResponseHeaders::untouched(self.0.config.clone()))),
             Some(session) => Step::Commit(Box::pin(async move { session.commit().await })),
         })
@@ -160,6 +161,19 @@ impl SessionSlot {
         let headers = self.session().map_or_else(untouched, |session| session.0.response_headers());
         headers.apply_to(&mut response);
         response
+    }
+
+    /// Ends a request that gets no response: its future was dropped, or its service failed. What is not stored by then is forgotten, with
+    /// an event; a handle that lives on can save what it sets from now on, as after a response.
+    pub fn abandon(&self) {
+        let session = {
+            let mut opened = self.0.opened();
+            opened.closed = true;
+            opened.session.clone()
+        };
+        if let Some(session) = session {
+            session.0.abandon();
+        }
     }
 
     /// Express loads every session, and touches or saves it though nobody asked for it.
@@ -221,7 +235,7 @@ impl SessionSlot {
     /// The id is not adopted (S3), and the cookie stays: a login elsewhere may have replaced it already.
     fn not_found(&self, key: SessionKey) -> State {
         events::unknown_id(&key);
-        if self.0.config.is_departed(&key, self.0.arrived) { State::gone(key) } else { State::default() }
+        if self.0.config.is_departed(&key, self.0.arrived) { State::gone(key) } else { State::unknown(key) }
     }
 }
 

@@ -74,6 +74,12 @@ pub(crate) struct State {
     pub(crate) wishes: Wishes,
     pub(crate) cookie: CookieOrder,
     pub(crate) head_sent: bool,
+    /// The commit failed.
+    pub(crate) has_failed: bool,
+    /// What the client presents: what the request did, until a response tells it something else.
+    pub(crate) presented: Option<SessionKey>,
+    /// This request made that key dead, or tried to.
+    pub(crate) is_departed: bool,
     /// The cookie that the request presented is not what would be set now: an old secret signed it, or its age has changed.
     pub(crate) is_outdated: bool,
     /// A login was stored, and the user's other sessions have not been counted since.
@@ -85,17 +91,22 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn loaded(stored: Stored) -> Self {
         let draft = Draft::new(stored.record.data.clone());
-        Self { line: Line::Stored(stored), draft, ..Self::default() }
+        Self { presented: Some(stored.key.clone()), line: Line::Stored(stored), draft, ..Self::default() }
+    }
+
+    /// The request came with a key that is not stored.
+    pub(crate) fn unknown(key: SessionKey) -> Self {
+        Self { presented: Some(key), ..Self::default() }
     }
 
     /// The request came with a key that was made dead while it was on its way.
     pub(crate) fn gone(key: SessionKey) -> Self {
-        Self { line: Line::Gone(key), ..Self::default() }
+        Self { line: Line::Gone(key.clone()), ..Self::unknown(key) }
     }
 
     /// The store failed, and the policy is to go on without it.
     pub(crate) fn unloaded(key: SessionKey) -> Self {
-        Self { line: Line::Unloaded(key), ..Self::default() }
+        Self { line: Line::Unloaded(key.clone()), ..Self::unknown(key) }
     }
 
     pub(crate) fn stored(&self) -> Option<&Stored> {
@@ -190,8 +201,15 @@ impl State {
         self.forget_changes();
     }
 
+    /// Forgets all that was not done: no handle that lives on does it later.
+    pub(crate) fn forget(&mut self) {
+        self.forget_changes();
+        self.ended.clear();
+    }
+
+    /// Forgets what is not going to be stored; the handler sees what is.
     pub(crate) fn forget_changes(&mut self) {
-        self.draft = Draft::default();
+        self.draft = self.stored().map_or_else(Draft::default, |stored| Draft::new(stored.record.data.clone()));
         self.forget_wishes();
     }
 

@@ -2,72 +2,14 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response, header};
-use session_core::{Scope, SessionIndex, SessionStore};
+use http::{Response, header};
+use session_core::SessionStore;
 use session_http::express::{Express, ExpressCookie};
-use session_http::{Error, Proxy, SecureConnection, SecurePolicy, Session, SessionConfig, SessionSlot};
-use support::{App, owner};
-
-const MINUTE: Duration = Duration::from_secs(60);
-
-fn lean() -> Express {
-    Express::new(["keyboard cat"]).expect("it is not empty").without_resave().without_save_uninitialized()
-}
-
-/// One application under the rules of Express, and what one browser keeps.
-struct Site {
-    app: App,
-    config: Arc<SessionConfig>,
-    cookie: Option<String>,
-}
-
-impl Site {
-    fn new(express: Express) -> Self {
-        let app = App::new();
-        let config = SessionConfig::express(app.store.clone(), express).expect("the options build");
-        let config = Arc::new(config.with_clock(app.clock.clone()));
-        Self { app, config, cookie: None }
-    }
-
-    fn request(&self, path: &str) -> Request<()> {
-        let request = Request::builder().uri(path).header(header::COOKIE, self.cookie.as_deref().unwrap_or("a=1"));
-        request.body(()).expect("the test's request is valid")
-    }
-
-    fn slot(&self) -> SessionSlot {
-        SessionSlot::for_request(self.config.clone(), &self.request("/"))
-    }
-
-    /// Ends a request, keeps its cookie, and returns the whole line.
-    async fn finish(&mut self, slot: &SessionSlot) -> Option<String> {
-        let mut response = Response::new(());
-        slot.commit().await.expect("the store works").apply(response.headers_mut());
-        let line = response.headers().get(header::SET_COOKIE)?.to_str().expect("it is text").to_owned();
-        self.cookie = line.split(';').next().map(Into::into);
-        Some(line)
-    }
-
-    async fn visit(&mut self, handler: impl AsyncFnOnce(&Session)) -> Option<String> {
-        let slot = self.slot();
-        handler(&open(&slot).await).await;
-        self.finish(&slot).await
-    }
-
-    async fn live(&self) -> u64 {
-        self.app.store.inner.count(Scope::All).await.expect("the memory store counts")
-    }
-}
-
-async fn open(slot: &SessionSlot) -> Session {
-    slot.open(&http::HeaderMap::new()).await.expect("the store works")
-}
-
-fn set(session: &Session, name: &str) {
-    session.set(name, &1).expect("a number is JSON");
-}
+use session_http::{Error, Proxy, SecureConnection, SecurePolicy, Session, SessionSlot};
+use support::site::{Site, lean, open, set};
+use support::{MINUTE, owner};
 
 #[tokio::test]
 async fn a_slow_request_brings_back_no_session_that_was_destroyed_regenerated_or_logged_in() {

@@ -22,6 +22,20 @@ async fn s18_a_session_that_cannot_be_loaded_is_an_error_and_never_empty() {
 }
 
 #[tokio::test]
+async fn a_page_that_was_made_without_the_session_is_kept_by_no_cache() {
+    let app = App::new();
+    let browser = app.browser().await;
+    app.store.set_down(true);
+    let visit = app.visit(&browser);
+    assert!(visit.try_open().await.is_err());
+    let page = visit.finish().await;
+    assert_eq!(
+        (page.status().as_u16(), &page.headers()["cache-control"], &page.headers()["vary"]),
+        (200, &"no-store".parse().expect("it is a header"), &"Cookie".parse().expect("it is a header"))
+    );
+}
+
+#[tokio::test]
 async fn a_commit_that_fails_is_told_and_sets_no_cookie() {
     let app = App::new();
     let writes: [fn(&Session); 6] = [

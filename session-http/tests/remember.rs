@@ -85,3 +85,28 @@ async fn it_survives_a_write_of_another_request() {
     app.clock.advance(HOUR + MINUTE);
     assert_eq!(app.visit(&browser).open().await.keys(), ["mine"]);
 }
+
+#[tokio::test]
+async fn none_is_a_cookie_that_ends_with_the_browser_though_the_policy_has_an_age() {
+    let policy = CookiePolicy::builder().with_max_age(24 * HOUR).build().expect("it is valid");
+    let app = App::with(|config| config.with_cookie(policy));
+    let mut browser = Browser::default();
+    let login = app
+        .request(&mut browser, async |session| {
+            session.login(owner("ada"));
+            session.set_max_age(None);
+        })
+        .await;
+    assert_eq!((set_cookie(&login).is_some(), max_age(&login)), (true, None));
+    app.clock.advance(HOUR / 2);
+    let read = app.request(&mut browser, async |_| ()).await;
+    assert_eq!(set_cookie(&read), None, "it is not renewed either");
+    app.clock.advance(HOUR / 2);
+    let rotation = app.request(&mut browser, async |session| session.rotate()).await;
+    assert_eq!((set_cookie(&rotation).is_some(), max_age(&rotation)), (true, None));
+    let remembered = app.request(&mut browser, async |session| session.set_max_age(Some(2 * HOUR))).await;
+    assert_eq!(max_age(&remembered).as_deref(), Some("7200"));
+    app.request(&mut browser, async |session| session.set_max_age(None)).await;
+    app.clock.advance(HOUR);
+    assert!(app.visit(&browser).open().await.is_new(), "the configuration's idle time-out ends it");
+}

@@ -6,7 +6,7 @@ mod support;
 use session_core::{Scope, SessionIndex};
 use session_http::{Error, Session};
 use support::log::{drops, start_log};
-use support::{App, HOUR, MINUTE, owner, set_cookie};
+use support::{App, Browser, HOUR, MINUTE, owner, set_cookie};
 
 /// All ways to run two sequences of steps side by side, each in its own order.
 fn interleavings(one: &str, two: &str) -> Vec<String> {
@@ -190,4 +190,17 @@ async fn a6_a_request_that_is_slower_than_its_session_revives_nothing() {
             app.request(&mut browser, async |session| assert!(session.is_new() && session.is_empty())).await;
         }
     }
+}
+
+#[tokio::test]
+async fn what_another_tab_sets_meanwhile_does_not_survive_a_clear_though_there_was_nothing_to_clear() {
+    let app = App::new();
+    let mut browser = Browser::default();
+    app.request(&mut browser, async |session| session.login(owner("ada"))).await;
+    let slow = app.visit(&browser);
+    slow.open().await.clear();
+    app.request(&mut browser, async |session| session.set("n", &1).expect("a number is JSON")).await;
+    slow.finish().await;
+    let session = app.visit(&browser).open().await;
+    assert!(session.is_empty() && session.owner() == Some(owner("ada")));
 }

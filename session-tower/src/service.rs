@@ -12,8 +12,8 @@ use tower_service::Service;
 
 /// The service of a [`SessionLayer`](crate::SessionLayer).
 ///
-/// An error of the inner service passes through, and nothing of its session is stored; a response with an error status is a
-/// response like any other, and its session is.
+/// An error of the inner service passes through, and nothing of its session is stored, nor is it when the client goes away first; a
+/// response with an error status is a response like any other, and its session is.
 #[derive(Debug, Clone)]
 pub struct SessionService<S> {
     inner: S,
@@ -45,7 +45,7 @@ where
         if !slot.is_outside_path() || request.extensions().get::<SessionSlot>().is_none() {
             request.extensions_mut().insert(slot.clone());
         }
-        ResponseFuture { slot, commit: None, inner: self.inner.call(request) }
+        ResponseFuture { open: Open { slot, is_answered: false }, commit: None, inner: self.inner.call(request) }
     }
 }
 
@@ -53,11 +53,26 @@ pin_project! {
     /// The response of a [`SessionService`]: the inner service's, after its session was stored.
     #[must_use = "futures do nothing unless they are awaited"]
     pub struct ResponseFuture<F, R> {
-        slot: SessionSlot,
+        // Before the handler's future, which may hold the session.
+        open: Open,
         // The inner response, while its session is being stored.
         commit: Option<(Option<Response<R>>, Committing)>,
         #[pin]
         inner: F,
+    }
+}
+
+/// The slot of a request that is abandoned unless it is answered.
+struct Open {
+    slot: SessionSlot,
+    is_answered: bool,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.slot.abandon();
+        }
     }
 }
 
@@ -72,7 +87,7 @@ where
         let this = self.project();
         if this.commit.is_none() {
             let response = ready!(this.inner.poll(context))?;
-            *this.commit = Some((Some(response), this.slot.commit()));
+            *this.commit = Some((Some(response), this.open.slot.commit()));
         }
         let Some((response, commit)) = this.commit else { return Poll::Pending };
         let committed = ready!(Pin::new(commit).poll(context));
@@ -80,14 +95,15 @@ where
         let mut response = response.take().unwrap_or_default();
         match committed {
             Ok(headers) => headers.apply_to(&mut response),
-            Err(error) => response = this.slot.refuse(&error),
+            Err(error) => response = this.open.slot.refuse(&error),
         }
+        this.open.is_answered = true;
         Poll::Ready(Ok(response))
     }
 }
 
 impl<F, R> fmt::Debug for ResponseFuture<F, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture").field("slot", &self.slot).finish_non_exhaustive()
+        f.debug_struct("ResponseFuture").field("slot", &self.open.slot).finish_non_exhaustive()
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Ledger {
     is_replaced: bool,
     absence: Option<Absence>,
     pub(crate) cookie: ExpressCookie,
+    /// The cookie before a handler changed it.
+    given: ExpressCookie,
     /// The cookie that a session which begins in this request gets.
     fresh: ExpressCookie,
     pub(crate) is_secure: bool,
@@ -61,6 +63,7 @@ impl Ledger {
             saved: None,
             is_replaced: false,
             absence: None,
+            given: cookie.clone(),
             fresh: cookie.clone(),
             cookie,
             is_secure: presented.is_secure,
@@ -78,15 +81,14 @@ impl Ledger {
     /// Takes the cookie that is stored now, if there is one.
     pub(crate) fn restore(&mut self, cookie: Option<ExpressCookie>) {
         self.cookie = cookie.unwrap_or_else(|| self.fresh.clone());
+        self.given = self.cookie.clone();
     }
 
-    pub(crate) fn presented(&self) -> Option<&SessionId> {
-        self.presented.as_ref()
-    }
-
-    /// Says whether the session got another id, or ended.
-    pub(crate) fn is_replaced(&self) -> bool {
-        self.is_replaced
+    /// Takes the cookie that another request stored meanwhile, unless this one changed it too.
+    pub(crate) fn follow(&mut self, cookie: Option<ExpressCookie>) {
+        if self.cookie == self.given {
+            self.restore(cookie);
+        }
     }
 
     /// The session gets another id.
@@ -97,7 +99,7 @@ impl Ledger {
     /// The session ends, for one of these reasons.
     pub(crate) fn end(&mut self, reason: Reason) {
         self.is_replaced = true;
-        self.cookie = self.fresh.clone();
+        self.restore(None);
         self.absence = match reason {
             Reason::Logout => Some(Absence::Destroyed),
             Reason::Unset => Some(Absence::Unset),
@@ -147,7 +149,8 @@ impl Ledger {
         }
         let is_modified = self.is_modified(&state.draft.current());
         if self.is_presented(state) {
-            express.is_rolling || (self.cookie.has_end() && is_modified)
+            // A session that a handler's save gave a new id is told also if the commit then failed.
+            !state.has_failed && (express.is_rolling || (self.cookie.has_end() && is_modified))
         } else {
             express.saves_uninitialized || is_modified
         }

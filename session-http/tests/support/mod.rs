@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod log;
+pub(crate) mod site;
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -144,6 +145,11 @@ impl Visit {
         *response.headers_mut() = headers;
         self.finish_response(&mut response).await;
         response
+    }
+
+    /// Ends the request as a layer does whose future is dropped.
+    pub(crate) fn abandon(&self) {
+        self.slot.abandon();
     }
 
     pub(crate) async fn finish_response(&self, response: &mut Response<String>) {

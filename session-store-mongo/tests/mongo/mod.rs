@@ -38,6 +38,10 @@ pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
         .costs("an update that conflicts", 2..=2)
         .costs("an update of nothing", 2..=2)
         .costs("a rotation that conflicts", 2..=2)
+        // The insert is refused, and what has expired is replaced.
+        .costs("a create over an expired record", 2..=2)
+        // What is over is looked for, and then deleted.
+        .costs("delete_expired", 2..=2)
         // First those that are not live, and then those that count.
         .costs("delete_owned", 2..=2)
         .costs("clear", 2..=2);
