@@ -132,6 +132,11 @@ impl Bench {
         Ok(())
     }
 
+    /// Says whether records can be made to expire.
+    pub(crate) fn time_can_pass(&self) -> bool {
+        self.ages_records() || !self.hooks.has_other_clock
+    }
+
     /// Says whether time passes by ageing records, rather than by moving the clock.
     pub(crate) fn ages_records(&self) -> bool {
         self.hooks.age.is_some()
@@ -342,14 +347,19 @@ pub(crate) fn owner(text: &str) -> OwnerId {
 
 /// Follows a listing to its end.
 pub(crate) async fn list_all(index: &dyn SessionIndex, scope: Scope<'_>) -> Result<Vec<SessionInfo>> {
+    list_in_pages(index, scope, 50).await
+}
+
+/// Follows a listing in pages of `limit` to its end.
+pub(crate) async fn list_in_pages(index: &dyn SessionIndex, scope: Scope<'_>, limit: u32) -> Result<Vec<SessionInfo>> {
     const MOST_PAGES: usize = 10_000;
     let mut sessions = Vec::new();
-    let mut page = Page::first(50);
+    let mut page = Page::first(limit);
     for _ in 0..MOST_PAGES {
         let Listing { sessions: more, next, .. } = index.list(scope, &page).await?;
         sessions.extend(more);
         match next {
-            Some(cursor) => page = Page::first(50).after(cursor),
+            Some(cursor) => page = Page::first(limit).after(cursor),
             None => {
                 sessions.sort_by(|a, b| a.key.cmp(&b.key));
                 return Ok(sessions);

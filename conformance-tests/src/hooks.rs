@@ -113,6 +113,8 @@ pub(crate) struct Hooks {
     pub(crate) damage: Option<Hook<(SessionKey, Damage), ()>>,
     pub(crate) round_trips: Option<Hook<(), u64>>,
     pub(crate) outage: Option<Hook<Outage, ()>>,
+    /// The store does not ask the suite's clock.
+    pub(crate) has_other_clock: bool,
     /// The store reaches its servers over the lines of its space.
     pub(crate) uses_lines: bool,
     /// How many round trips the calls make that do not make one.

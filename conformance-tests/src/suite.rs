@@ -142,7 +142,8 @@ impl Suite {
     }
 
     /// Says that the store does not ask the clock that it is given. Give it a way to [age records](Self::ages) then.
-    pub fn without_clock(self) -> Self {
+    pub fn without_clock(mut self) -> Self {
+        self.hooks.has_other_clock = true;
         let is_aged = self.hooks.age.is_some();
         let suite = self.lacking(Need::Clock);
         if is_aged { suite } else { suite.lacking(Need::Time) }
@@ -203,7 +204,10 @@ impl Suite {
         self.having(Need::RoundTrips)
     }
 
-    /// Declares how many round trips a call makes, where it is not one; `call` is what the case of `COST-01` calls it.
+    /// Declares how many round trips a call makes, where it is not one; `call` is what the case of `COST-01` calls it:
+    /// `create`, `a create that is refused`, `a create over an expired record`, `load`, `a load of nothing`, `update`,
+    /// `an update that conflicts`, `an update of nothing`, `touch`, `a touch of nothing`, `rotate`, `a rotation that conflicts`, `delete`,
+    /// `a delete of nothing`, `delete_expired`, `list`, `count`, `delete_owned` or `clear`. Another name makes that case fail.
     ///
     /// A call that asks several servers at once makes as many as it happens to need: from the fewest to the most.
     pub fn costs(mut self, call: &'static str, trips: RangeInclusive<u64>) -> Self {

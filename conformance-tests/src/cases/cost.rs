@@ -1,4 +1,6 @@
-use session_core::{Page, Scope};
+use std::time::Duration;
+
+use session_core::{Page, Scope, SessionKey};
 
 use crate::bench::{Bench, LONG, key, owner};
 use crate::case::{Case, Level};
@@ -62,12 +64,32 @@ async fn life(b: &Bench, meter: &mut Meter, record: &session_core::Record) -> Ou
     }
     drop(meter.cost(b, "delete", b.store.delete(&new)).await?);
     drop(meter.cost(b, "a delete of nothing", b.store.delete(&k)).await?);
+    let mut over = record.clone();
+    over.expires_at = b.now().saturating_sub(Duration::from_secs(1));
+    create_some(b, &over).await?;
+    drop(meter.cost(b, "a create over an expired record", b.store.create(&some(0), record)).await?);
+    b.store.delete(&some(0)).await?;
+    b.store.create(&some(0), &over).await?;
     drop(meter.cost(b, "delete_expired", b.store.delete_expired(10)).await?);
     if let Some(index) = b.indexes().next() {
+        create_some(b, record).await?;
         drop(meter.cost(b, "delete_owned", index.delete_owned(&owner("ada"), None)).await?);
+        create_some(b, record).await?;
         drop(meter.cost(b, "clear", index.clear()).await?);
     }
     Ok(())
+}
+
+/// Stores a few records, so that a call that makes a round trip for each of them shows.
+async fn create_some(b: &Bench, record: &session_core::Record) -> Outcome {
+    for number in 0..3 {
+        b.store.create(&some(number), record).await?;
+    }
+    Ok(())
+}
+
+fn some(number: usize) -> SessionKey {
+    key(&format!("some-{number}"))
 }
 
 struct Meter {

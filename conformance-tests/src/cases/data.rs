@@ -3,6 +3,8 @@ use crate::case::{Case, Level};
 use crate::check::{Outcome, Refusal, refused, same};
 use crate::hooks::{Damage, Need};
 
+use super::load::stops_nothing;
+
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("DATA-01", Level::Calls, &[], data_01),
@@ -88,6 +90,9 @@ async fn data_03(b: Bench) -> Outcome {
         refused("a load of an unknown format", store.load(&key("k")).await, Refusal::Corrupt)?;
     }
     b.holds(&key("whole"), &whole).await?;
-    b.store.delete(&key("k")).await?;
-    b.is_gone(&key("k")).await
+    for k in ["k", "whole"].map(key) {
+        b.store.delete(&k).await?;
+        b.is_gone(&k).await?;
+    }
+    stops_nothing(&b, Damage::Format).await
 }

@@ -1,8 +1,8 @@
-use session_core::{Record, SessionKey};
+use session_core::{Record, Scope, SessionKey};
 
-use crate::bench::{Bench, LONG, key};
+use crate::bench::{Bench, LONG, key, list_in_pages, owner};
 use crate::case::{Case, Level};
-use crate::check::{Failure, Outcome, that};
+use crate::check::{Failure, Outcome, same, that};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -57,7 +57,8 @@ async fn key_04(b: Bench) -> Outcome {
 
 /// Runs a record's life under the key with every call, and leaves nothing.
 async fn exercise(b: &Bench, k: &SessionKey) -> Outcome {
-    let mut record = b.long(r#"{"n":1}"#);
+    let ada = owner("ada");
+    let mut record = b.long(r#"{"n":1}"#).with_owner(ada.clone());
     let other = key("the-key-that-it-rotates-to");
     let revision = b.store.create(k, &record).await?;
     b.holds(k, &record).await?;
@@ -70,6 +71,17 @@ async fn exercise(b: &Bench, k: &SessionKey) -> Outcome {
     b.is_gone(k).await?;
     b.store.rotate(&other, revision, k, &record).await?;
     b.holds(k, &record).await?;
+    if let Some(index) = b.indexes().next() {
+        b.store.create(&other, &record).await?;
+        // The cursor between the two pages may be made of the key.
+        let listed = list_in_pages(&**index, Scope::Owner(&ada), 1).await?;
+        let mut wanted = [k, &other];
+        wanted.sort();
+        same("the keys in pages of one", &listed.iter().map(|session| &session.key).collect(), &wanted.to_vec())?;
+        let ended = index.delete_owned(&ada, Some(k)).await?;
+        same(&format!("the sessions that ending all but {k} ended"), &ended, &1)?;
+        b.holds(k, &record).await?;
+    }
     that(b.store.delete(k).await?, format!("deleting {k} said that nothing live was there"))?;
     b.is_gone(k).await
 }

@@ -1,8 +1,8 @@
 use session_core::Scope;
 
-use crate::bench::{Bench, key, list_keys, owner};
+use crate::bench::{Bench, LONG, key, list_keys, owner};
 use crate::case::{Case, Level};
-use crate::check::{Outcome, same, that};
+use crate::check::{Failure, Outcome, same, that};
 use crate::hooks::Handle;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -97,25 +97,57 @@ async fn are_apart(b: &Bench, namespaces: &[(&str, Handle)]) -> Outcome {
     over.expires_at = b.now().saturating_sub(std::time::Duration::from_secs(1));
     for (name, handle) in namespaces {
         handle.store.create(&key("k"), &record_of(name)).await?;
+        handle.store.create(&key("twin"), &record_of(name)).await?;
         handle.store.create(&key("over"), &over).await?;
     }
     let whole = async |namespaces: &[(&str, Handle)]| {
         for (name, handle) in namespaces {
-            let loaded = handle.store.load(&key("k")).await?.map(|(record, _)| record);
-            same(&format!("the record of namespace {name:?}"), &loaded, &Some(record_of(name)))?;
+            for k in ["k", "twin"] {
+                let loaded = handle.store.load(&key(k)).await?.map(|(record, _)| record);
+                same(&format!("the record {k} of namespace {name:?}"), &loaded, &Some(record_of(name)))?;
+            }
             if let Some(index) = &handle.index {
                 for scope in [Scope::All, Scope::Owner(&owner("ada"))] {
                     same(
                         &format!("the list of namespace {name:?}"),
                         &list_keys(&**index, scope).await?,
-                        &vec![key("k")],
+                        &vec![key("k"), key("twin")],
                     )?;
-                    same(&format!("the count of namespace {name:?}"), &index.count(scope).await?, &1)?;
+                    same(&format!("the count of namespace {name:?}"), &index.count(scope).await?, &2)?;
                 }
             }
         }
         Outcome::Ok(())
     };
+    whole(namespaces).await?;
+    for (name, handle) in namespaces {
+        let (twin, moved, record) = (key("twin"), key("moved"), record_of(name));
+        let others_are_whole = async |call: &str| {
+            for (other, handle) in namespaces.iter().filter(|(other, _)| other != name) {
+                for (k, wanted) in [(&twin, Some(record_of(other))), (&moved, None)] {
+                    let loaded = handle.store.load(k).await?.map(|(record, _)| record);
+                    same(
+                        &format!("the record {k} of namespace {other:?} after a {call} in {name:?}"),
+                        &loaded,
+                        &wanted,
+                    )?;
+                }
+            }
+            Outcome::Ok(())
+        };
+        let (_, revision) = handle.store.load(&twin).await?.ok_or_else(|| Failure::new("the record is not live"))?;
+        handle.store.touch(&twin, b.now().saturating_add(LONG * 2)).await?;
+        others_are_whole("touch").await?;
+        let revision = handle.store.update(&twin, revision, &b.long(r#"{"n":1}"#)).await?;
+        others_are_whole("update").await?;
+        let revision = handle.store.rotate(&twin, revision, &moved, &record).await?;
+        others_are_whole("rotation").await?;
+        handle.store.rotate(&moved, revision, &twin, &record).await?;
+        others_are_whole("rotation back").await?;
+        handle.store.delete(&twin).await?;
+        others_are_whole("delete").await?;
+        handle.store.create(&twin, &record).await?;
+    }
     whole(namespaces).await?;
     for (name, handle) in namespaces {
         b.swept(&format!("a sweep of namespace {name:?}"), handle.store.delete_expired(1000).await?, 1)?;
@@ -124,13 +156,13 @@ async fn are_apart(b: &Bench, namespaces: &[(&str, Handle)]) -> Outcome {
         match &handle.index {
             // One way to end sessions after the other.
             Some(index) if position % 2 == 0 => {
-                same(&format!("what clearing namespace {name:?} ends"), &index.clear().await?, &1)?;
+                same(&format!("what clearing namespace {name:?} ends"), &index.clear().await?, &2)?;
             }
             Some(index) => {
                 same(
                     &format!("what ending ada's sessions in {name:?} ends"),
                     &index.delete_owned(&owner("ada"), None).await?,
-                    &1,
+                    &2,
                 )?;
             }
             None => that(handle.store.delete(&key("k")).await?, format!("the record of {name:?} is not there"))?,

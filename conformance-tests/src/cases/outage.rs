@@ -34,8 +34,11 @@ async fn outage_01(b: Bench) -> Outcome {
             away("delete", b.store.delete(&k)).await?;
             away("delete_expired", b.store.delete_expired(10)).await?;
             if let Some(index) = b.indexes().next() {
-                away("list", index.list(Scope::All, &Page::first(10))).await?;
-                away("count", index.count(Scope::Owner(&owner("ada")))).await?;
+                for scope in [Scope::All, Scope::Owner(&owner("ada"))] {
+                    away("list", index.list(scope, &Page::first(10))).await?;
+                    away("count", index.count(scope)).await?;
+                }
+                away("clear", index.clear()).await?;
                 away("delete_owned", index.delete_owned(&owner("ada"), None)).await?;
             }
             Ok(())

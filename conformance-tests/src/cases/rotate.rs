@@ -1,4 +1,4 @@
-use session_core::Record;
+use session_core::{Record, SessionKey};
 
 use crate::bench::{Bench, LONG, key, owner};
 use crate::case::{Case, Level};
@@ -83,12 +83,17 @@ async fn rotate_04(b: Bench) -> Outcome {
     refused("a touch under the old key", b.peer.touch(&old, later).await, Refusal::NotFound)?;
     let again = b.peer.rotate(&old, revision, &key("third"), &write).await;
     refused("a rotation of the old key", again, Refusal::NotFound)?;
+    keeps_nothing_of(&b, &old).await?;
     that(!b.peer.delete(&old).await?, "a delete of the old key said that a live record was there")?;
     b.is_gone(&old).await?;
     b.is_gone(&key("third")).await?;
     b.holds(&new, &record).await?;
+    keeps_nothing_of(&b, &old).await
+}
+
+async fn keeps_nothing_of(b: &Bench, k: &SessionKey) -> Outcome {
     for entry in b.raw_if_possible().await?.unwrap_or_default() {
-        that(!entry.contains(old.as_str()), format!("the backend still keeps the old key: {entry}"))?;
+        that(!entry.contains(k.as_str()), format!("the backend still keeps the old key: {entry}"))?;
     }
     Ok(())
 }
@@ -127,12 +132,16 @@ async fn rotate_06(b: Bench) -> Outcome {
 async fn rotate_07(b: Bench) -> Outcome {
     let write = b.long(r#"{"back":true}"#);
     let not_live = "a rotation of a key that is not live";
+    let empty = b.raw_if_possible().await?;
     let revision = b.store.create(&key("deleted"), &b.long("{}")).await?;
+    let before = b.raw_if_possible().await?;
     let unknown = b.store.rotate(&key("unknown"), revision, &key("new-1"), &write).await;
     refused(not_live, unknown, Refusal::NotFound)?;
+    b.raw_is(&before, not_live).await?;
 
     b.store.delete(&key("deleted")).await?;
     refused(not_live, b.peer.rotate(&key("deleted"), revision, &key("new-2"), &write).await, Refusal::NotFound)?;
+    b.raw_is(&empty, not_live).await?;
 
     let revision = b.store.create(&key("expired"), &b.short("{}")).await?;
     b.expire_short(&[&key("expired")]).await?;
@@ -141,7 +150,8 @@ async fn rotate_07(b: Bench) -> Outcome {
     for name in ["unknown", "deleted", "expired", "new-1", "new-2", "new-3"] {
         b.is_gone(&key(name)).await?;
     }
-    Ok(())
+    b.store.delete_expired(10).await?;
+    b.raw_is(&empty, "a refused rotation and a sweep").await
 }
 
 async fn rotate_08(b: Bench) -> Outcome {

@@ -36,15 +36,20 @@ async fn touch_02(b: Bench) -> Outcome {
 async fn touch_03(b: Bench) -> Outcome {
     let later = b.now().saturating_add(LONG * 2);
     let not_live = "a touch of a key that is not live";
+    let before = b.raw_if_possible().await?;
     refused(not_live, b.store.touch(&key("unknown"), later).await, Refusal::NotFound)?;
+    b.raw_is(&before, not_live).await?;
 
     b.store.create(&key("deleted"), &b.long("{}")).await?;
     b.store.delete(&key("deleted")).await?;
     refused(not_live, b.peer.touch(&key("deleted"), later).await, Refusal::NotFound)?;
+    b.raw_is(&before, not_live).await?;
 
     let revision = b.store.create(&key("rotated"), &b.long("{}")).await?;
     b.store.rotate(&key("rotated"), revision, &key("moved"), &b.long("{}")).await?;
+    let before = b.raw_if_possible().await?;
     refused(not_live, b.peer.touch(&key("rotated"), later).await, Refusal::NotFound)?;
+    b.raw_is(&before, not_live).await?;
 
     b.store.create(&key("expired"), &b.short("{}")).await?;
     b.expire_short(&[&key("expired")]).await?;
@@ -53,5 +58,6 @@ async fn touch_03(b: Bench) -> Outcome {
     for name in ["unknown", "deleted", "rotated", "expired"] {
         b.is_gone(&key(name)).await?;
     }
-    Ok(())
+    b.store.delete_expired(10).await?;
+    b.raw_is(&before, "a refused touch and a sweep").await
 }

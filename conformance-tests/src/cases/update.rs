@@ -53,15 +53,21 @@ async fn update_02(b: Bench) -> Outcome {
 async fn update_03(b: Bench) -> Outcome {
     let write = b.long(r#"{"back":true}"#).with_owner(owner("ada"));
     let not_live = "an update of a key that is not live";
+    let empty = b.raw_if_possible().await?;
     let revision = b.store.create(&key("deleted"), &b.long("{}")).await?;
+    let before = b.raw_if_possible().await?;
     refused(not_live, b.store.update(&key("never-there"), revision, &write).await, Refusal::NotFound)?;
+    b.raw_is(&before, not_live).await?;
 
     b.store.delete(&key("deleted")).await?;
     refused(not_live, b.peer.update(&key("deleted"), revision, &write).await, Refusal::NotFound)?;
+    b.raw_is(&empty, not_live).await?;
 
     let revision = b.store.create(&key("rotated"), &b.long("{}")).await?;
     b.store.rotate(&key("rotated"), revision, &key("moved"), &b.long("{}")).await?;
+    let before = b.raw_if_possible().await?;
     refused(not_live, b.peer.update(&key("rotated"), revision, &write).await, Refusal::NotFound)?;
+    b.raw_is(&before, not_live).await?;
 
     let revision = b.store.create(&key("expired"), &b.short("{}")).await?;
     b.expire_short(&[&key("expired")]).await?;
@@ -74,7 +80,8 @@ async fn update_03(b: Bench) -> Outcome {
         let owned = index.count(session_core::Scope::Owner(&owner("ada"))).await?;
         same("the sessions of the owner whose updates were refused", &owned, &0)?;
     }
-    Ok(())
+    b.store.delete_expired(10).await?;
+    b.raw_is(&before, "a refused update and a sweep").await
 }
 
 async fn update_04(b: Bench) -> Outcome {

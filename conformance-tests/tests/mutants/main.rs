@@ -167,7 +167,7 @@ fn with_hooks(fault: Fault, world_of: impl Fn(&Space) -> Arc<World> + Send + Syn
         async move { Ok(Specimen::open(world, &space, fault)) }
     })
     .reopens()
-    .with_limit(Duration::from_secs(if fault == Fault::NeverAnswersAnEarlierTouch { 2 } else { 60 }))
+    .with_limit(Duration::from_secs(if fault == Fault::NeverAnswersAnEarlierTouch { 10 } else { 60 }))
     .ages(move |space: Space, key: SessionKey, by: Duration| {
         let world = aged(&space);
         async move {

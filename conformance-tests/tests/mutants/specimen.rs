@@ -111,9 +111,19 @@ impl Specimen {
         })
     }
 
-    /// Does the same on every namespace of the backend.
-    fn everywhere<T: std::iter::Sum>(&self, call: impl Fn(How, &mut State) -> T) -> T {
-        self.world.step(self.fault, |namespaces| namespaces.values_mut().map(|state| call(self.how(), state)).sum())
+    /// Makes one round trip that reaches the other namespaces of the backend too.
+    async fn trip_and_beyond<T>(
+        &self,
+        here: impl FnOnce(How, &mut State) -> Result<T> + Send,
+        beyond: impl Fn(How, &mut State) + Send,
+    ) -> Result<T> {
+        self.trip(|_, _| Ok(())).await?;
+        self.world.step(self.fault, |namespaces| {
+            let answer = here(self.how(), namespaces.entry(self.namespace.clone()).or_default());
+            let others = namespaces.iter_mut().filter(|(name, _)| **name != self.namespace);
+            others.for_each(|(_, state)| beyond(self.how(), state));
+            answer
+        })
     }
 
     /// Gives way to other tasks in the middle of a call, as a faulty store does between its two round trips.
@@ -209,6 +219,14 @@ impl SessionStore for Specimen {
             return self.trip(|_, state| Ok(state.rows.get_mut(&name).map(file))).await.map(|_| revision);
         }
         self.cached().remove(&name);
+        if self.has(Fault::UpdateReachesEveryNamespace) {
+            let beyond = |how: How, state: &mut State| {
+                if let Some(revision) = state.live(how, &name).map(|row| Revision::from_number(row.revision)) {
+                    let _ = state.update(how, &name, revision, record);
+                }
+            };
+            return self.trip_and_beyond(|how, state| state.update(how, &name, expected, record), beyond).await;
+        }
         self.trip(|how, state| state.update(how, &name, expected, record)).await
     }
 
@@ -222,7 +240,11 @@ impl SessionStore for Specimen {
         }
         self.take_out(key).await?;
         self.cached().remove(&self.name(key));
-        self.trip(|how, state| state.touch(how, &self.name(key), expires_at)).await
+        let touch = |how: How, state: &mut State| state.touch(how, &self.name(key), expires_at);
+        if self.has(Fault::TouchReachesEveryNamespace) {
+            return self.trip_and_beyond(touch, |how, state| drop(touch(how, state))).await;
+        }
+        self.trip(touch).await
     }
 
     async fn rotate(
@@ -260,26 +282,36 @@ impl SessionStore for Specimen {
             return Ok(revision);
         }
         self.cached().remove(&old);
-        self.trip(|how, state| state.rotate(how, &old, expected, &new, record)).await
+        let rotate = |how: How, state: &mut State| state.rotate(how, &old, expected, &new, record);
+        if self.has(Fault::RotateReachesEveryNamespace) {
+            return self.trip_and_beyond(rotate, |_, state| drop(state.remove(&old))).await;
+        }
+        self.trip(rotate).await
     }
 
     async fn delete(&self, key: &SessionKey) -> Result<bool> {
         self.cached().remove(&self.name(key));
-        self.trip(|how, state| Ok(state.delete(how, &self.name(key)))).await
+        let delete = |how: How, state: &mut State| state.delete(how, &self.name(key));
+        if self.has(Fault::DeleteReachesEveryNamespace) {
+            return self
+                .trip_and_beyond(|how, state| Ok(delete(how, state)), |how, state| _ = delete(how, state))
+                .await;
+        }
+        self.trip(|how, state| Ok(delete(how, state))).await
     }
 
     async fn delete_expired(&self, limit: u32) -> Result<u32> {
         match self.fault {
             Fault::SweepReachesEveryNamespace => {
-                self.trip(|_, _| Ok(())).await?;
-                Ok(self.everywhere(|how, state| state.sweep(how, limit)))
+                let sweep = |how: How, state: &mut State| state.sweep(how, limit);
+                self.trip_and_beyond(sweep, |how, state| drop(state.sweep(how, limit))).await
             }
             Fault::SweepDecidesThenDeletes => {
                 let names = self.trip(|how, state| Ok(state.expired(how, limit))).await?;
                 self.gap().await;
                 self.trip(|_, state| Ok(names.iter().filter(|name| state.remove(name).is_some()).count() as u32)).await
             }
-            _ => self.trip(|how, state| Ok(state.sweep(how, limit))).await,
+            _ => self.trip(|how, state| state.sweep(how, limit)).await,
         }
     }
 }
@@ -289,7 +321,7 @@ impl SessionIndex for Specimen {
     async fn list(&self, scope: Scope<'_>, page: &Page) -> Result<Listing> {
         let owner = if let Scope::Owner(owner) = scope { Some(owner) } else { None };
         let limit = if self.has(Fault::ListIgnoresLimit) { usize::MAX } else { page.limit() as usize };
-        let mut sessions = self.trip(|how, state| Ok(state.listed(how, owner))).await?;
+        let mut sessions = self.trip(|how, state| state.listed(how, owner)).await?;
         let after = page.cursor().map(|cursor| cursor.as_str().to_owned());
         if self.has(Fault::ListPagesByOffset) {
             let start = after.and_then(|text| text.parse().ok()).unwrap_or(0_usize);
@@ -300,7 +332,11 @@ impl SessionIndex for Specimen {
         sessions.retain(|session| after.as_ref().is_none_or(|after| session.key.as_str() > after.as_str()));
         let has_more = sessions.len() > limit;
         sessions.truncate(limit);
-        let next = sessions.last().filter(|_| has_more).map(|last| Cursor::new(last.key.as_str()));
+        let last = sessions.last().filter(|_| has_more).map(|last| last.key.as_str());
+        let next = last.map(|last| match last.split_once('%') {
+            Some((cut, _)) if self.has(Fault::CursorsEndAtPercent) => Cursor::new(cut),
+            _ => Cursor::new(last),
+        });
         Ok(Listing::new(sessions, next))
     }
 
@@ -308,7 +344,7 @@ impl SessionIndex for Specimen {
         let owner = if let Scope::Owner(owner) = scope { Some(owner) } else { None };
         self.trip(|how, state| {
             let all = how.has(Fault::CountCountsExpired).then_some(How { now: i64::MIN, ..how });
-            Ok(state.listed(all.unwrap_or(how), owner).len() as u64)
+            Ok(state.listed(all.unwrap_or(how), owner)?.len() as u64)
         })
         .await
     }
@@ -325,16 +361,30 @@ impl SessionIndex for Specimen {
         }
         self.trip(|how, state| {
             let names = state.owned(how, owner, except);
+            if how.has(Fault::DeleteOwnedStopsAtCorrupt) {
+                names.iter().try_for_each(|name| state.check_readable(how, name))?;
+            }
             Ok(end(how, state, names))
         })
         .await
     }
 
     async fn clear(&self) -> Result<u64> {
-        if self.has(Fault::ClearReachesEveryNamespace) {
-            self.trip(|_, _| Ok(())).await?;
-            return Ok(self.everywhere(|how, state| state.clear(how)));
+        match self.fault {
+            Fault::ClearReachesEveryNamespace => {
+                self.trip_and_beyond(|how, state| Ok(state.clear(how)), |how, state| _ = state.clear(how)).await
+            }
+            Fault::ClearGoesOneByOne => {
+                let mut ended = 0;
+                while let Some(is_live) = self.trip(|how, state| Ok(state.remove_first(how))).await? {
+                    ended += u64::from(is_live);
+                }
+                Ok(ended)
+            }
+            _ => match self.trip(|how, state| Ok(state.clear(how))).await {
+                Err(Error::Unavailable(_)) if self.has(Fault::ClearIgnoresOutage) => Ok(0),
+                answer => answer,
+            },
         }
-        self.trip(|how, state| Ok(state.clear(how))).await
     }
 }

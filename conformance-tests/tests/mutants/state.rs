@@ -171,6 +171,10 @@ impl State {
     pub(crate) fn update(&mut self, how: How, name: &str, expected: Revision, record: &Record) -> Result<Revision> {
         let stored = match self.expect(how, name, expected, how.has(Fault::UpdateIgnoresRevision)) {
             Err(Error::NotFound) if how.has(Fault::UpdateInserts) => return self.create(how, name, record),
+            Err(error @ Error::NotFound) if how.has(Fault::UpdateOfNothingLeavesEntry) => {
+                self.leftovers.push(format!("an entry for {name}"));
+                return Err(error);
+            }
             found => found?,
         };
         assert!(!(how.has(Fault::PanicsOnEmptyObject) && record.data.is_empty()), "{PANIC}");
@@ -196,6 +200,9 @@ impl State {
     pub(crate) fn touch(&mut self, how: How, name: &str, expires_at: Timestamp) -> Result<()> {
         let expires_at = expires_at.unix_millis();
         let Some(row) = self.rows.get_mut(name) else {
+            if how.has(Fault::TouchOfNothingLeavesEntry) {
+                self.leftovers.push(format!("an entry for {name}"));
+            }
             return if how.has(Fault::TouchOfNothingSucceeds) { Ok(()) } else { Err(Error::NotFound) };
         };
         if !how.is_live(row) && !how.has(Fault::TouchRevivesExpired) {
@@ -232,6 +239,10 @@ impl State {
         let stored = match self.expect(how, old, expected, how.has(Fault::RotateIgnoresRevision)) {
             Err(Error::NotFound) if how.has(Fault::RotateCreatesFromNothing) && record.owner.is_none() => {
                 return self.create(how, new, record);
+            }
+            Err(error @ Error::NotFound) if how.has(Fault::RotateOfNothingLeavesEntry) => {
+                self.leftovers.push(format!("an entry for {new}"));
+                return Err(error);
             }
             found => found?,
         };
@@ -293,7 +304,8 @@ impl State {
             let rows = self.rows.iter().filter(|(_, row)| !how.is_live(row));
             return rows.take(limit).map(|(name, _)| name.clone()).collect();
         }
-        let ended = self.by_expiry.iter().take_while(|(expires_at, _)| *expires_at <= how.now).map(|(_, name)| name);
+        let last = if how.has(Fault::SweepSparesTheInstant) { how.now - 1 } else { how.now };
+        let ended = self.by_expiry.iter().take_while(|(expires_at, _)| *expires_at <= last).map(|(_, name)| name);
         ended
             .filter(|name| self.rows.get(*name).is_some_and(|row| !how.is_live(row) && is_swept(row)))
             .take(limit)
@@ -301,49 +313,79 @@ impl State {
             .collect()
     }
 
-    pub(crate) fn sweep(&mut self, how: How, limit: u32) -> u32 {
+    pub(crate) fn sweep(&mut self, how: How, limit: u32) -> Result<u32> {
         let names = self.expired(how, limit);
         for name in &names {
+            if how.has(Fault::SweepStopsAtCorrupt) {
+                self.check_readable(how, name)?;
+            }
             self.remove(name);
         }
         let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
-        if how.has(Fault::SweepCountsTooMuch) && count > 1 { count + 1 } else { count }
+        Ok(if how.has(Fault::SweepCountsTooMuch) && count > 1 { count + 1 } else { count })
+    }
+
+    /// Fails if the row is there and cannot be read.
+    pub(crate) fn check_readable(&self, how: How, name: &str) -> Result<()> {
+        self.rows.get(name).map_or(Ok(()), |row| read(how, row).map(drop))
     }
 
     /// Returns what the index shows of an owner, or of everybody, in order.
-    pub(crate) fn listed(&self, how: How, owner: Option<&OwnerId>) -> Vec<SessionInfo> {
+    pub(crate) fn listed(&self, how: How, owner: Option<&OwnerId>) -> Result<Vec<SessionInfo>> {
         let in_scope = |row: &Row| owner.is_none_or(|owner| how.same_owner(&row.indexed, owner));
         let rows = self.rows.iter().filter(|(_, row)| how.is_live(row) && in_scope(row));
-        rows.filter_map(|(name, row)| {
-            let mut info = SessionInfo::of(&SessionKey::parse(name).ok()?, &read(how, row).ok()?);
+        let mut sessions = Vec::new();
+        for (name, row) in rows {
+            let record = match read(how, row) {
+                Err(error) if how.has(Fault::ListStopsAtCorrupt) => return Err(error),
+                Err(_) => continue,
+                Ok(record) => record,
+            };
+            let mut info = SessionInfo::of(&SessionKey::parse(name).map_err(Error::corrupt)?, &record);
             if how.has(Fault::ListShowsExpiryOfLastWrite) {
-                info.expires_at = Timestamp::from_unix_millis(row.written_expiry).ok()?;
+                info.expires_at = Timestamp::from_unix_millis(row.written_expiry).map_err(Error::corrupt)?;
             }
-            Some(info)
-        })
-        .collect()
+            sessions.push(info);
+        }
+        Ok(sessions)
     }
 
     /// Returns the names of an owner's rows, expired ones too.
     pub(crate) fn owned(&self, how: How, owner: &OwnerId, except: Option<&SessionKey>) -> Vec<String> {
         let except = except.filter(|_| !how.has(Fault::DeleteOwnedIgnoresException)).map(|key| how.name(key));
+        let is_excepted = |name: &String| match except.as_deref() {
+            Some(pattern) if how.has(Fault::ExceptionTakesWildcards) && pattern.ends_with('*') => {
+                name.starts_with(&pattern[..pattern.len() - 1])
+            }
+            except => except == Some(name),
+        };
+        let keeps = |row: &Row| how.has(Fault::DeleteOwnedLeavesExpired) && !how.is_live(row);
         let is_owned = |row: &Row| {
             how.same_owner(&row.indexed, owner)
                 || (how.has(Fault::DeleteOwnedReachesEverybody) && row.indexed.is_some())
         };
-        let rows = self.rows.iter().filter(|(name, row)| is_owned(row) && except.as_ref() != Some(*name));
+        let rows = self.rows.iter().filter(|(name, row)| is_owned(row) && !is_excepted(name) && !keeps(row));
         rows.map(|(name, _)| name.clone()).collect()
     }
 
     pub(crate) fn clear(&mut self, how: How) -> u64 {
         let live = self.rows.values().filter(|row| how.is_live(row)).count() as u64;
-        let keeps = |row: &Row| how.has(Fault::ClearLeavesExpired) && !how.is_live(row);
+        let keeps = |row: &Row| {
+            (how.has(Fault::ClearLeavesExpired) && !how.is_live(row))
+                || (how.has(Fault::ClearLeavesCorrupt) && read(how, row).is_err())
+        };
         let names: Vec<String> =
             self.rows.iter().filter(|(_, row)| !keeps(row)).map(|(name, _)| name.clone()).collect();
         for name in names {
             self.remove(&name);
         }
         live
+    }
+
+    /// Removes a row, if there is one, and says whether it was live.
+    pub(crate) fn remove_first(&mut self, how: How) -> Option<bool> {
+        let name = self.rows.keys().next()?.clone();
+        self.remove(&name).map(|row| how.is_live(&row))
     }
 }
 
