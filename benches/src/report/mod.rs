@@ -1,5 +1,6 @@
 //! The report: Markdown and a plot.
 
+pub mod behind;
 pub mod plot;
 pub mod stores;
 pub mod targets;

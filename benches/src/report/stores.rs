@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::behind::{does_more, is_behind};
 use super::each;
 use crate::results::{Call, OURS, RAW, Results, Row, STORES, median};
 
@@ -65,7 +66,7 @@ pub fn best_peer(results: &Results, store: &str, call: Call, size: usize, tasks:
     ratios.max_by(|one, other| one.0.total_cmp(&other.0))
 }
 
-/// The table for the front page: ours, and the best of the others.
+/// The table for the front page: ours, bold where no peer is faster, and the best of the others.
 pub fn summary(results: &Results) -> String {
     let mut text = format!("| {} KiB, {TASKS} tasks |", SIZE / 1024);
     for call in Call::ALL {
@@ -81,7 +82,8 @@ pub fn summary(results: &Results) -> String {
             let ours = of_raw(results, store, OURS, call, SIZE, TASKS).map_or(0.0, |(ratio, _)| ratio);
             let peer =
                 best_peer(results, store, call, SIZE, TASKS).map_or(String::new(), |(peer, _)| format!(" ({peer:.2})"));
-            let _ = write!(text, " **{ours:.2}**{peer} |");
+            let bold = if is_behind(results, store, call, SIZE, TASKS) { "" } else { "**" };
+            let _ = write!(text, " {bold}{ours:.2}{bold}{peer} |");
         }
         text.push('\n');
     }
@@ -121,6 +123,7 @@ pub fn tables(results: &Results) -> String {
             }
         }
         text += "\n";
+        behind(&mut text, results, store, &sizes, &tasks);
         processor(&mut text, results, store, &contestants, &sizes, &tasks, &all);
         details(&mut text, results, store, &contestants, &sizes, &tasks);
     }
@@ -129,8 +132,31 @@ pub fn tables(results: &Results) -> String {
 
 fn cell(results: &Results, store: &str, who: &str, call: Call, size: usize, tasks: usize) -> String {
     let has_failed = find(results, store, who, call, size, tasks).is_some_and(|row| row.failures > 0);
-    let mark = if has_failed { "†" } else { "" };
+    let is_behind = who == OURS && is_behind(results, store, call, size, tasks);
+    let mark = if has_failed {
+        "†"
+    } else if is_behind {
+        "\\*"
+    } else {
+        ""
+    };
     of_raw(results, store, who, call, size, tasks).map_or("–".to_owned(), |(ratio, _)| format!("{ratio:.2}{mark}"))
+}
+
+/// Says of each call at which a peer is ahead what ours does more.
+fn behind(text: &mut String, results: &Results, store: &str, sizes: &[usize], tasks: &[usize]) {
+    let is_ahead =
+        |call| sizes.iter().all(|&size| tasks.iter().all(|&tasks| !is_behind(results, store, call, size, tasks)));
+    let behind: Vec<Call> = Call::ALL.into_iter().filter(|call| !is_ahead(*call)).collect();
+    if behind.is_empty() {
+        return;
+    }
+    *text += "\n\\* A peer is ahead.";
+    for call in behind {
+        let more = does_more(store, call).unwrap_or("does no more; see how much the rounds differ (±)");
+        let _ = write!(text, " **{}**: ours {more}.", call.name());
+    }
+    text.push('\n');
 }
 
 /// Processor time as a part of the raw driver's.
