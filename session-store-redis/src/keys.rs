@@ -51,13 +51,17 @@ impl Prefix {
     /// Returns the name of the note about a rotation, by the revision that it writes.
     #[cfg(feature = "cluster")]
     pub(crate) fn note(&self, part: u16, revision: Revision) -> String {
-        self.named(part, &["moved:", &format!("{:016x}", revision.number())])
+        self.of_revision(part, "moved:", revision)
     }
 
     /// Returns the name that a long record has until its script comes, by the revision that it is to have. Only its own
     /// transaction sees it.
     pub(crate) fn stage(&self, part: u16, revision: Revision) -> String {
-        self.named(part, &["staged:", &format!("{:016x}", revision.number())])
+        self.of_revision(part, "staged:", revision)
+    }
+
+    fn of_revision(&self, part: u16, kind: &str, revision: Revision) -> String {
+        self.named(part, &[kind, &format!("{:016x}", revision.number())])
     }
 
     /// Returns two names of a part that nothing is ever stored under.

@@ -235,11 +235,8 @@ impl SessionStore for RedisStore {
     async fn delete_expired(&self, limit: u32) -> Result<u32> {
         let mut left = limit;
         for range in self.ranges() {
-            loop {
+            while left > 0 {
                 let most = left.min(MOST);
-                if most == 0 {
-                    break;
-                }
                 let call = self.about_parts(&SWEEP, range, "", self.options.now()).number(most);
                 let removed: u32 = self.link.write(range.0, &call, Twice::Differs, self.manner).await?;
                 left = left.saturating_sub(removed);
