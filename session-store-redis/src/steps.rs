@@ -59,7 +59,7 @@ impl RedisStore {
     /// Rotates within a part, in one step unless another rotation is met.
     pub(crate) async fn rotate_in_part(&self, old: &Place, new: &Place, call: &Call) -> Result<Outcome> {
         for _ in 0..MOST_MEETINGS {
-            let outcome = self.settled(old, call, Twice::Same, Want::Record).await?;
+            let outcome = self.settled(old, call, Twice::Known, Want::Record).await?;
             if outcome != Outcome::NewPending {
                 return Ok(outcome);
             }
