@@ -1,7 +1,5 @@
 //! One JSON object that stays text until somebody looks inside.
 
-use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
@@ -10,6 +8,7 @@ use serde::de::{DeserializeOwned, Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::entries::Entries;
+use crate::names::is_named;
 
 /// What the application remembers: one JSON object, kept as the text that was written.
 ///
@@ -30,7 +29,7 @@ use crate::entries::Entries;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Data(Arc<str>);
+pub struct Data(pub(crate) Arc<str>);
 
 /// The refusal of text that is not one JSON object.
 ///
@@ -65,6 +64,10 @@ impl Data {
     }
 
     /// Takes a text that is one JSON object, and keeps it as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidData`] if the text is not JSON, is another value than an object, or goes on behind it.
     pub fn parse(text: impl Into<Arc<str>>) -> Result<Self, InvalidData> {
         let text = text.into();
         check(&text)?;
@@ -88,7 +91,12 @@ impl Data {
         Self(text.into())
     }
 
-    /// Writes a struct or a map as JSON; refuses what is not an object.
+    /// Writes a struct or a map as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidData`] if what is written is not an object, or cannot be written: a map whose keys are no text, or a
+    /// type whose own `Serialize` fails.
     pub fn from_object<T: Serialize + ?Sized>(object: &T) -> Result<Self, InvalidData> {
         Self::parse(serde_json::to_string(object)?)
     }
@@ -104,6 +112,10 @@ impl Data {
     }
 
     /// Reads one value, or `None` if the key is absent. A value of another type is an error, never a default.
+    ///
+    /// # Errors
+    ///
+    /// [`UnreadableValue`] if there is a value and it is not a `T`.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, UnreadableValue> {
         let value = self.find(key).map(serde_json::from_str).transpose();
         value.map_err(|error| UnreadableValue {
@@ -119,67 +131,11 @@ impl Data {
         serde_json::from_str(self.find(key)?).ok()
     }
 
-    /// Returns the keys in the order of the text, each once. A key that is not valid Unicode is left out.
-    pub fn keys(&self) -> Vec<String> {
-        let mut keys: Vec<String> = Vec::new();
-        for (name, _) in self.entries() {
-            if let Some(name) = unescape(name).filter(|name| !keys.iter().any(|key| key == name)) {
-                keys.push(name.into_owned());
-            }
-        }
-        keys
-    }
-
-    /// Returns the object with some keys set (`Some`) or removed (`None`); a key that is named twice, as said last.
-    ///
-    /// A key that is set keeps its place or comes last; all other keys and values are copied byte for byte. If
-    /// nothing differs, all of the text is as it was.
-    #[must_use]
-    pub fn with_changes(&self, changes: &[(&str, Option<&RawValue>)]) -> Self {
-        self.changed_by(changes).unwrap_or_else(|| self.clone())
-    }
-
-    /// Returns the object with these changes, as [`with_changes`](Data::with_changes) does, or `None` if they change
-    /// nothing: every value that is set has this text already, and no key that is removed is there.
-    pub fn changed_by(&self, changes: &[(&str, Option<&RawValue>)]) -> Option<Self> {
-        if changes.is_empty() {
-            return None;
-        }
-        let mut is_changed = false;
-        let mut text = String::with_capacity(self.0.len() + 64);
-        text.push('{');
-        let mut written = vec![false; changes.len()];
-        for (name, value) in self.entries() {
-            match changes.iter().rposition(|(key, _)| is_named(name, key)) {
-                None => push_entry(&mut text, name, value),
-                Some(change) if !written[change] => {
-                    written[change] = true;
-                    let new = changes[change].1.map(RawValue::get);
-                    is_changed |= new != Some(value);
-                    if let Some(new) = new {
-                        push_entry(&mut text, name, new);
-                    }
-                }
-                // The key was in the text twice and has been written already.
-                Some(_) => is_changed = true,
-            }
-        }
-        for (index, (key, value)) in changes.iter().enumerate() {
-            let said_again = changes[index + 1..].iter().any(|(later, _)| later == key);
-            if let (Some(value), false, false) = (value, written[index], said_again) {
-                is_changed = true;
-                push_entry(&mut text, &escape(key), value.get());
-            }
-        }
-        text.push('}');
-        is_changed.then(|| Self(text.into()))
-    }
-
     fn find(&self, key: &str) -> Option<&str> {
         self.entries().filter(|(name, _)| is_named(name, key)).last().map(|(_, value)| value)
     }
 
-    fn entries(&self) -> Entries<'_> {
+    pub(crate) fn entries(&self) -> Entries<'_> {
         Entries::of(&self.0)
     }
 }
@@ -205,38 +161,6 @@ fn check(text: &str) -> serde_json::Result<()> {
     let mut json = serde_json::Deserializer::from_str(text);
     json.deserialize_map(Object)?;
     json.end()
-}
-
-fn is_named(name: &str, key: &str) -> bool {
-    // An escape is longer than what it stands for: a name of the key's length is the key as it is, or another.
-    match name.len().cmp(&(key.len() + 2)) {
-        Ordering::Less => false,
-        Ordering::Equal => name.get(1..=key.len()) == Some(key) && !key.contains('\\'),
-        Ordering::Greater => unescape(name).is_some_and(|name| name == key),
-    }
-}
-
-/// Returns the key that the text of a key, with its quotes, stands for; `None` if it is not valid Unicode.
-fn unescape(name: &str) -> Option<Cow<'_, str>> {
-    if name.contains('\\') {
-        serde_json::from_str(name).ok().map(Cow::Owned)
-    } else {
-        name.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed)
-    }
-}
-
-fn escape(key: &str) -> String {
-    // A string is always valid JSON; serde_json has no reason to refuse one.
-    serde_json::to_string(key).unwrap_or_default()
-}
-
-fn push_entry(text: &mut String, name: &str, value: &str) {
-    if text.len() > 1 {
-        text.push(',');
-    }
-    text.push_str(name);
-    text.push(':');
-    text.push_str(value);
 }
 
 impl Default for Data {

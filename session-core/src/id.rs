@@ -9,8 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// The secret that a client presents: 24 random bytes from the operating system as 32 URL-safe characters.
 ///
-/// Whoever knows the id *is* the session, so it is never logged (`Debug` is redacted, there is no `Display`) and
-/// never handed to a store, which sees the [`SessionKey`](crate::SessionKey) that is derived from it.
+/// Whoever knows the id *is* the session, so it is never logged (`Debug` is redacted, there is no `Display`) and never
+/// handed to a store, which sees the [`SessionKey`](crate::SessionKey) that is derived from it. Serde does not know it.
 ///
 /// ```
 /// use session_core::SessionId;
@@ -48,7 +48,11 @@ impl SessionId {
     /// The most bytes that an id of another program may have; browsers keep no longer cookie.
     pub const LONGEST_FOREIGN: usize = 4096;
 
-    /// Makes a new id with 192 random bits from the operating system, or fails when that has none.
+    /// Makes a new id with 192 random bits from the operating system.
+    ///
+    /// # Errors
+    ///
+    /// [`RandomnessUnavailable`] if the operating system has none.
     pub fn generate() -> Result<Self, RandomnessUnavailable> {
         Self::from_random(getrandom::fill)
     }
@@ -66,6 +70,10 @@ impl SessionId {
     }
 
     /// Parses what a client presents: its length and alphabet are checked before any other work is done.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidId`] if the text is not [`LENGTH`](Self::LENGTH) characters of `A-Z`, `a-z`, `0-9`, `-` and `_`.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         let bytes: [u8; Self::LENGTH] = text.as_bytes().try_into().map_err(|_| InvalidId)?;
         let is_url_safe = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
@@ -75,13 +83,23 @@ impl SessionId {
     /// Takes an id that another program made by its own rules: 1 to [`LONGEST_FOREIGN`](Self::LONGEST_FOREIGN) bytes of text.
     ///
     /// Such text says nothing about where it comes from, so it is for what carried a valid signature, or came from a
-    /// generator of the application's own.
+    /// generator of the application's own. Text that [`parse`](Self::parse) accepts is an id like those of this
+    /// library.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidId`] if the text is empty or longer than that.
     pub fn foreign(text: &str) -> Result<Self, InvalidId> {
         if let Ok(own) = Self::parse(text) {
             return Ok(own);
         }
         let fits = (1..=Self::LONGEST_FOREIGN).contains(&text.len());
         if fits { Ok(Self(Text::Foreign(text.into()))) } else { Err(InvalidId) }
+    }
+
+    /// Says whether the id does not have the form of those that this library makes.
+    pub(crate) fn is_foreign(&self) -> bool {
+        matches!(self.0, Text::Foreign(_))
     }
 
     /// Returns the secret text. The name is a reminder: it belongs in a cookie and nowhere else.
@@ -160,5 +178,24 @@ mod tests {
         assert_eq!(ids.len(), 2000);
         let alphabet: HashSet<char> = ids.iter().flat_map(|id| id.chars()).collect();
         assert_eq!(alphabet.len(), 64);
+    }
+
+    #[test]
+    fn an_id_is_nothing_that_serde_writes_or_reads() {
+        struct Probe<T>(std::marker::PhantomData<T>);
+        // What a type has itself hides what all have.
+        trait Otherwise {
+            const WRITES: bool = false;
+            const READS: bool = false;
+        }
+        impl<T> Otherwise for Probe<T> {}
+        impl<T: serde::Serialize> Probe<T> {
+            const WRITES: bool = true;
+        }
+        impl<T: serde::de::DeserializeOwned> Probe<T> {
+            const READS: bool = true;
+        }
+        assert_eq!((Probe::<crate::SessionKey>::WRITES, Probe::<crate::SessionKey>::READS), (true, true));
+        assert_eq!((Probe::<SessionId>::WRITES, Probe::<SessionId>::READS), (false, false));
     }
 }

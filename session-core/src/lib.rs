@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod changes;
 mod clock;
 pub mod contract;
 mod data;
@@ -10,10 +11,12 @@ mod forward;
 mod id;
 mod index;
 mod key;
+mod names;
 mod options;
 mod owner;
 mod record;
 mod revision;
+mod session_stream;
 mod store;
 mod sweeper;
 mod timestamp;
@@ -29,6 +32,7 @@ pub use options::StoreOptions;
 pub use owner::{InvalidOwner, OwnerId};
 pub use record::Record;
 pub use revision::Revision;
+pub use session_stream::SessionStream;
 pub use store::SessionStore;
 pub use sweeper::{SweepReport, Sweeper};
 pub use timestamp::{InvalidTimestamp, Timestamp};

@@ -26,6 +26,10 @@ impl StoreOptions {
     }
 
     /// Refuses a record whose data is too large, before anything is sent (`DATA-02`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`] if the text of its data has more bytes than [`max_data_bytes`](Self::max_data_bytes).
     pub fn check_size(&self, record: &Record) -> Result<()> {
         let size = record.data.as_str().len();
         if size <= self.max_data_bytes { Ok(()) } else { Err(Error::TooLarge { size, limit: self.max_data_bytes }) }

@@ -5,30 +5,18 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
 use crate::{Result, SessionStore};
 
 /// Removes expired records in the background: every so often, in batches, until it is told to stop.
 ///
 /// Expired sessions are dead without it; it only frees their space. Nothing starts by itself: the application runs the
 /// future where it runs its other tasks, with the sleep of its own runtime.
-///
-/// ```
-/// # async fn example(store: std::sync::Arc<dyn session_core::SessionStore>) {
-/// use session_core::Sweeper;
-/// use std::time::Duration;
-///
-/// # async fn sleep(_: Duration) {}
-/// # async fn shutdown() {}
-/// Sweeper::new(store)
-///     .with_interval(Duration::from_secs(300))
-///     // With tokio: `tokio::time::sleep`, and for instance `async { tokio::signal::ctrl_c().await; }`.
-///     .run(sleep, shutdown(), |outcome| match outcome {
-///         Ok(report) => println!("removed {} sessions", report.removed),
-///         Err(error) => eprintln!("the sweep failed: {error}"),
-///     })
-///     .await;
-/// # }
-/// ```
+/// [`run`](Sweeper::run) shows how.
+#[doc(alias = "cleanup")]
+#[doc(alias = "clearsessions")]
+#[doc(alias = "garbage collection")]
 #[derive(Debug, Clone)]
 pub struct Sweeper<S> {
     store: S,
@@ -37,6 +25,8 @@ pub struct Sweeper<S> {
 }
 
 /// What one pass of the sweeper did.
+///
+/// Serde writes it as `{"removed":25,"batches":3,"elapsed_ms":12}`, the time in whole milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SweepReport {
@@ -46,6 +36,16 @@ pub struct SweepReport {
     pub batches: u64,
     /// How long the pass took.
     pub elapsed: Duration,
+}
+
+impl Serialize for SweepReport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut report = serializer.serialize_struct("SweepReport", 3)?;
+        report.serialize_field("removed", &self.removed)?;
+        report.serialize_field("batches", &self.batches)?;
+        report.serialize_field("elapsed_ms", &u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX))?;
+        report.end()
+    }
 }
 
 impl<S: SessionStore> Sweeper<S> {
@@ -72,6 +72,12 @@ impl<S: SessionStore> Sweeper<S> {
     /// Makes one pass: removes what is expired now, batch after batch, until a batch is not full.
     ///
     /// Stops at the first error; what was removed stays removed.
+    ///
+    /// # Errors
+    ///
+    /// What [`SessionStore::delete_expired`] refuses with: [`Unavailable`](crate::Error::Unavailable) if no answer came
+    /// in time or the backend accepts no writes, [`Backend`](crate::Error::Backend) if it refuses in a way that a retry
+    /// does not cure.
     pub async fn pass(&self) -> Result<SweepReport> {
         self.pass_until(pin!(std::future::pending())).await.0
     }
@@ -79,6 +85,32 @@ impl<S: SessionStore> Sweeper<S> {
     /// Runs until `stop` is ready: pause, pass, report, again. A failed pass is reported, and the next one comes.
     ///
     /// `sleep` is the runtime's timer. A pass that is under way ends after its current batch and is reported.
+    ///
+    /// ```
+    /// use session_core::Sweeper;
+    /// use session_store_memory::MemoryStore;
+    /// use std::time::Duration;
+    /// use tokio::sync::oneshot;
+    ///
+    /// #[tokio::main(flavor = "current_thread")]
+    /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    ///     let store = MemoryStore::new();
+    ///     let (stop, stopped) = oneshot::channel::<()>();
+    ///     let sweeper = Sweeper::new(store.clone()).with_interval(Duration::from_secs(300));
+    ///     let sweeping = tokio::spawn(sweeper.run(
+    ///         tokio::time::sleep,
+    ///         // Whatever ends the application, for instance `tokio::signal::ctrl_c()`.
+    ///         async move { stopped.await.unwrap_or_default() },
+    ///         |outcome| match outcome {
+    ///             Ok(report) => println!("removed {} sessions", report.removed),
+    ///             Err(error) => eprintln!("the sweep failed: {error}"),
+    ///         },
+    ///     ));
+    ///     // Here the application serves requests, with the same store.
+    ///     drop(stop);
+    ///     Ok(sweeping.await?)
+    /// }
+    /// ```
     pub async fn run<Sleep, Slept>(
         self,
         sleep: Sleep,

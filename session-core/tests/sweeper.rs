@@ -33,6 +33,15 @@ async fn a_pass_removes_what_is_expired_in_batches() {
 }
 
 #[tokio::test]
+async fn a_report_is_an_object_for_serde_with_its_time_in_milliseconds() {
+    let (store, _) = store_of(0).await;
+    let mut report = Sweeper::new(store).pass().await.expect("memory does not fail");
+    report.elapsed = Duration::from_micros(12_900);
+    let text = serde_json::to_string(&report).expect("numbers are JSON");
+    assert_eq!(text, r#"{"removed":0,"batches":1,"elapsed_ms":12}"#);
+}
+
+#[tokio::test]
 async fn it_passes_after_every_pause_reports_and_stops_when_told() {
     let (store, clock) = store_of(3).await;
     clock.advance(LIFETIME);
