@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
-use session_core::SessionStore;
+use session_core::SessionIndex;
 
 use crate::Outcome;
 use crate::body::Body;
@@ -43,16 +43,16 @@ fn bare() -> Router {
     Router::new().route("/untouched", get(hello)).route("/read", get(hello)).route("/write", get(hello))
 }
 
-fn ours(store: Arc<dyn SessionStore>) -> Outcome<Router> {
-    use session_tower::{CookiePolicy, Rejection, Secrets, Session, SessionLayer};
-    async fn read(session: Session) -> Result<String, Rejection> {
+fn ours(store: Arc<dyn SessionIndex>) -> Outcome<Router> {
+    use session_tower::{CookiePolicy, Error, Secrets, Session, SessionLayer};
+    async fn read(session: Session) -> Result<String, Error> {
         Ok(session.get::<u32>("views")?.unwrap_or_default().to_string())
     }
-    async fn write(session: Session) -> Result<&'static str, Rejection> {
+    async fn write(session: Session) -> Result<&'static str, Error> {
         session.modify("views", |views: &mut u32| *views = views.wrapping_add(1))?;
         Ok("hello")
     }
-    async fn seed(session: Session) -> Result<&'static str, Rejection> {
+    async fn seed(session: Session) -> Result<&'static str, Error> {
         for (name, value) in Body::of_size(SIZE).values {
             session.set(&name, &value)?;
         }

@@ -6,10 +6,9 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use session_core::SessionStore;
-use session_http::SessionConfig;
-use session_tower::SessionLayer;
+use session_tower::{SessionConfig, SessionLayer};
 
-use crate::refusal::{self, Refusal};
+use crate::refusal::Refusal;
 use crate::{headers, log, routes};
 
 /// A form is short.
@@ -40,7 +39,6 @@ pub(crate) fn router(app: App, config: SessionConfig) -> Router {
         .fallback(async || Refusal::NotFound)
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
         // The last one is the outermost.
-        .layer(middleware::map_response(refusal::explain))
         .layer(middleware::from_fn(headers::refuse_cross_site))
         .layer(middleware::map_response(headers::add))
         .layer(middleware::from_fn(log::request))

@@ -1,7 +1,7 @@
 //! The sessions of one user, as the page "your devices" shows them.
 
 use session_core::{SessionInfo, SessionStore, Timestamp};
-use session_http::{Error, Session};
+use session_tower::{Error, Session};
 
 use crate::policy;
 

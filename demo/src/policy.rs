@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::{Expiry, InvalidExpiry, SessionIndex};
-use session_http::{CookiePolicy, Secrets, SessionConfig};
+use session_tower::{CookiePolicy, Secrets, SessionConfig};
+
+use crate::refusal;
 
 /// A session ends this long after its last use.
 pub(crate) const IDLE: Duration = Duration::from_secs(30 * 60);
@@ -20,11 +22,9 @@ pub(crate) fn config(
     secrets: Secrets,
     cookie: CookiePolicy,
 ) -> Result<SessionConfig, InvalidExpiry> {
-    let expiry = Expiry::idle_and_absolute(IDLE, ABSOLUTE)?;
-    // As an index too, for the page's devices.
-    let config = SessionConfig::new(store.clone(), secrets).with_index(store);
-    let config = config.with_cookie(cookie).with_expiry(expiry);
-    Ok(config.with_namespace("demo").with_touch_throttle(TOUCH_THROTTLE))
+    let expiry = Expiry::idle_and_absolute(IDLE, ABSOLUTE)?.with_touch_throttle(TOUCH_THROTTLE)?;
+    let config = SessionConfig::new(store, secrets).with_cookie(cookie).with_expiry(expiry);
+    Ok(config.with_namespace("demo").with_refusal(|error| Some(refusal::of_commit(error))))
 }
 
 /// Only this machine sees what goes over its loopback: there, plain HTTP will do.

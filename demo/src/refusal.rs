@@ -1,8 +1,11 @@
 //! What a person sees when a request is refused.
 
+use axum::body::Body;
 use axum::extract::rejection::FormRejection;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use maud::Markup;
+use session_tower::Error;
 
 use crate::forms::BadInput;
 use crate::page;
@@ -24,8 +27,8 @@ pub(crate) enum Refusal {
     NotFound,
     #[error("This address does not take such a request.")]
     MethodNotAllowed,
-    #[error("The session could not be read or written. Try again in a moment.")]
-    Session(#[from] session_http::Error),
+    #[error("{}", words(.0))]
+    Session(#[from] Error),
 }
 
 impl Refusal {
@@ -49,60 +52,56 @@ impl From<session_core::Error> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        if let Self::Session(error) = &self {
-            tracing::error!(error = error as &dyn std::error::Error, "the request failed");
+        match &self {
+            Self::Session(error) => of_commit(error).map(Body::from),
+            _ => (self.status(), page(self.status(), &self.to_string())).into_response(),
         }
-        written(self.status(), &self.to_string())
     }
 }
 
-/// Gives a page to a failure that has none: the session layer answers for a store that is away without a word,
-/// and so without a content type.
-pub(crate) async fn explain(response: Response) -> Response {
-    let status = response.status();
-    if !status.is_server_error() || response.headers().contains_key(header::CONTENT_TYPE) {
-        return response;
+/// The page in place of the answer of a request whose session could not be loaded or stored, with the headers that the error has.
+pub(crate) fn of_commit(error: &Error) -> axum::http::Response<String> {
+    if error.status().is_server_error() {
+        tracing::error!(error = error as &dyn std::error::Error, "the request failed");
     }
-    let message = "The sessions cannot be reached just now. Try again in a moment.";
-    let (mut explained, body) = written(status, message).into_parts();
-    let (told, _) = response.into_parts();
-    for (name, value) in told.headers.iter().filter(|(name, _)| *name != header::CONTENT_LENGTH) {
-        explained.headers.insert(name, value.clone());
-    }
-    Response::from_parts(explained, body)
+    let mut response = error.to_response::<String>();
+    *response.body_mut() = page(error.status(), words(error)).into_string();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response
 }
 
-fn written(status: StatusCode, message: &str) -> Response {
-    let title = status.canonical_reason().unwrap_or("Refused");
-    (status, page::refusal(status.as_u16(), title, message)).into_response()
+/// What a person is told about it.
+fn words(error: &Error) -> &'static str {
+    match error {
+        Error::Ended => {
+            "You logged in or out in another window while this was on its way, so nothing was changed. Look where you are, and \
+             try again."
+        }
+        _ => "The sessions cannot be reached just now. Try again in a moment.",
+    }
+}
+
+fn page(status: StatusCode, message: &str) -> Markup {
+    page::refusal(status.as_u16(), status.canonical_reason().unwrap_or("Refused"), message)
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::body::{Body, to_bytes};
-
     use super::*;
 
-    async fn text(response: Response) -> String {
-        let bytes = to_bytes(response.into_body(), 100_000).await.expect("the body is in memory");
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
-    #[tokio::test]
-    async fn an_outage_without_words_gets_a_page_and_keeps_its_headers() {
-        let outage = session_http::Error::Store(session_core::Error::unavailable("no answer"));
-        let response = explain(outage.to_response::<Body>()).await;
+    #[test]
+    fn an_outage_is_a_page_and_asks_to_try_again() {
+        let response = of_commit(&Error::Store(session_core::Error::unavailable("no answer")));
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(response.headers().contains_key(header::RETRY_AFTER));
         assert!(response.headers()[header::CONTENT_TYPE].as_bytes().starts_with(b"text/html"));
-        assert!(text(response).await.contains("cannot be reached just now"));
+        assert!(response.body().contains("cannot be reached just now"));
     }
 
-    #[tokio::test]
-    async fn what_has_words_keeps_them() {
-        let response = explain((StatusCode::BAD_GATEWAY, "words").into_response()).await;
-        assert_eq!(text(response).await, "words");
-        let response = explain(StatusCode::NO_CONTENT.into_response()).await;
-        assert_eq!(text(response).await, "");
+    #[test]
+    fn a_change_that_met_a_logout_is_a_page_that_says_so() {
+        let response = of_commit(&Error::Ended);
+        assert_eq!(response.status(), StatusCode::CONFLICT);
+        assert!(response.body().contains("nothing was changed"));
     }
 }

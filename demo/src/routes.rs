@@ -66,7 +66,7 @@ pub(crate) async fn login(
     Fields(form): Fields<LoginForm>,
 ) -> Result<Redirect, Refusal> {
     let user = UserName::parse(form.user.as_deref())?;
-    session.login(user.into_owner());
+    session.login(user.into_owner())?;
     let user_agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     session.set("browser", &browser::name(user_agent))?;
     Ok(to_the_start())
@@ -88,16 +88,20 @@ pub(crate) struct CartForm {
 pub(crate) async fn add_to_cart(session: Session, Fields(form): Fields<CartForm>) -> Result<Redirect, Refusal> {
     let item = Item::parse(form.item.as_deref())?;
     let delay = Delay::parse(form.delay_ms.as_deref())?.duration();
-    let cart: Vec<String> = session.get("cart")?.unwrap_or_default();
-    if cart.len() >= FULL_CART {
-        return Err(BadInput::FullCart.into());
-    }
     if !delay.is_zero() {
+        let cart: Vec<String> = session.get("cart")?.unwrap_or_default();
         tracing::info!("the cart has {} items, and the request thinks for {} ms", cart.len(), delay.as_millis());
         tokio::time::sleep(delay).await;
     }
-    // If somebody else wrote the session meanwhile, this runs again on what they wrote.
-    session.modify("cart", move |cart: &mut Vec<String>| cart.push(item.as_str().to_owned()))?;
+    // If somebody else wrote the session meanwhile, this runs again on what they wrote: the answer is of the run that was stored.
+    let added = session.update("cart", move |cart: &mut Vec<String>| {
+        if cart.len() >= FULL_CART {
+            return Err(BadInput::FullCart);
+        }
+        cart.push(item.as_str().to_owned());
+        Ok(())
+    });
+    added.await??;
     Ok(to_the_start())
 }
 

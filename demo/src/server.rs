@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use session_core::{InvalidExpiry, SessionIndex, Sweeper};
-use session_http::{InvalidSecrets, Secrets};
+use session_tower::{InvalidSecrets, Secrets};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::{signal, time};

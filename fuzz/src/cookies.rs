@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
 use session_core::{Clock, Data, Record, SessionId, SessionKey, SessionStore, SystemClock};
-use session_http::{CookieFormat, Secrets, SessionConfig, SessionSlot, SignedId};
+use session_http::{CookieFormat, Secrets, SessionConfig, SessionSlot, Sessions, SignedId};
 use session_store_memory::MemoryStore;
 
 use crate::wait;
@@ -16,7 +16,7 @@ pub(crate) const ID: &str = "tdQ1xhhj0TEcRG9sRZH-8Hm6S4mpNcH3";
 
 struct Application {
     store: Arc<MemoryStore>,
-    config: Arc<SessionConfig>,
+    config: Sessions,
     /// What a client may present: signed by the new secret, and by the old one.
     genuine: [String; 2],
 }
@@ -31,7 +31,7 @@ fn application() -> Application {
     wait(plant(&store, &id, Data::empty()));
     let signed = |secrets: &[&str]| SignedId.write(&id, &Secrets::new(secrets).expect("long enough"));
     let config = SessionConfig::new(store.clone(), Secrets::new([NEW, OLD]).expect("long enough"));
-    Application { store, config: Arc::new(config), genuine: [signed(&[NEW]), signed(&[OLD])] }
+    Application { store, config: config.into(), genuine: [signed(&[NEW]), signed(&[OLD])] }
 }
 
 /// Puts a live session under an id.

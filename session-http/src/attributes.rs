@@ -18,7 +18,8 @@ pub enum SameSite {
 }
 
 impl SameSite {
-    pub(crate) fn as_str(self) -> &'static str {
+    /// Returns the word as cookies have it.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Lax => "Lax",
             Self::Strict => "Strict",
@@ -42,16 +43,14 @@ impl FromStr for SameSite {
 }
 
 /// When the cookie is `Secure`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SecurePolicy {
     /// Never: it is sent over plain HTTP.
-    #[default]
     Never,
-    /// Always. Under the rules of [Express](crate::express) a request that did not come over HTTPS then gets no cookie, though its
-    /// session is stored.
+    /// Always.
     Always,
-    /// If the request came over HTTPS; under the rules of Express, the one that begins the session.
+    /// If the request came over HTTPS.
     Auto,
 }
 
@@ -68,7 +67,8 @@ pub enum Priority {
 }
 
 impl Priority {
-    pub(crate) fn as_str(self) -> &'static str {
+    /// Returns the word as cookies have it.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Low => "Low",
             Self::Medium => "Medium",

@@ -1,10 +1,11 @@
 //! The cookie: its name, its flags, and which of them go together.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, header};
 
-use crate::{Priority, SameSite, SecurePolicy};
+use crate::{Presented, Priority, SameSite, SecurePolicy};
 
 /// The session's cookie: a combination of name and flags that was checked when it was built.
 ///
@@ -20,8 +21,13 @@ use crate::{Priority, SameSite, SecurePolicy};
 /// assert_eq!(refused, Err(InvalidCookie::HostPrefix));
 /// # Ok::<(), InvalidCookie>(())
 /// ```
+///
+/// Cloning shares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CookiePolicy {
+pub struct CookiePolicy(Arc<Checked>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Checked {
     parts: CookiePolicyBuilder,
     /// Everything after the value and before `Max-Age`, over plain HTTP and over HTTPS.
     flags: [String; 2],
@@ -106,28 +112,48 @@ impl CookiePolicy {
 
     /// Starts from this policy.
     pub fn to_builder(&self) -> CookiePolicyBuilder {
-        self.parts.clone()
+        self.0.parts.clone()
     }
 
     /// Returns the cookie's name.
     pub fn name(&self) -> &str {
-        &self.parts.name
+        &self.0.parts.name
     }
 
     /// Returns the longest time that a browser keeps the cookie; `None` if it forgets it when it closes.
     pub fn max_age(&self) -> Option<Duration> {
-        self.parts.max_age
+        self.0.parts.max_age
     }
 
     /// Says whether the cookie is `Secure` for some requests and not for others.
     pub(crate) fn is_secure_by_request(&self) -> bool {
-        self.parts.secure == SecurePolicy::Auto
+        self.0.parts.secure == SecurePolicy::Auto
     }
 
     /// Says whether a browser sends the cookie with a request for this path (RFC 6265, 5.1.4).
     pub(crate) fn serves(&self, path: &str) -> bool {
-        let own = self.parts.path.as_str();
+        let own = self.0.parts.path.as_str();
         path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || own.ends_with('/') || rest.starts_with('/'))
+    }
+
+    /// Says whether it is the same cookie to a browser: name, domain, path and partitioning.
+    pub(crate) fn is_same_cookie(&self, other: &Self) -> bool {
+        let place = |policy: &Self| {
+            let parts = &policy.0.parts;
+            (parts.name.clone(), parts.domain.clone(), parts.path.clone(), parts.partitioned)
+        };
+        place(self) == place(other)
+    }
+
+    /// Finds the values of all cookies of the name, in all `Cookie` headers. Names are case-sensitive; a value may stand in double quotes.
+    pub(crate) fn find<'r>(&self, headers: &'r HeaderMap) -> Presented<'r> {
+        let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|&byte| byte == b';'));
+        let values = pairs.filter_map(|pair| {
+            let equals = pair.iter().position(|&byte| byte == b'=')?;
+            let (key, value) = (pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii());
+            (key == self.name().as_bytes()).then(|| unquoted(value))
+        });
+        values.collect()
     }
 
     /// Writes the `Set-Cookie` header of a session that lives for `remaining` more (S7: the cookie never outlives it).
@@ -138,7 +164,7 @@ impl CookiePolicy {
         remaining: Duration,
         is_secure: bool,
     ) -> Option<HeaderValue> {
-        let mut text = format!("{}={value}{}", self.name(), self.flags[usize::from(is_secure)]);
+        let mut text = format!("{}={value}{}", self.name(), self.0.flags[usize::from(is_secure)]);
         if let Some(max_age) = age {
             text.push_str(&format!("; Max-Age={}", max_age.min(remaining).as_secs()));
         }
@@ -148,12 +174,12 @@ impl CookiePolicy {
     /// Writes the `Set-Cookie` header that makes a browser forget the cookie: the same but for value and age (S8).
     pub(crate) fn remove(&self, is_secure: bool) -> Option<HeaderValue> {
         let gone = "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
-        secret_header(&format!("{}={}{gone}", self.name(), self.flags[usize::from(is_secure)]))
+        secret_header(&format!("{}={}{gone}", self.name(), self.0.flags[usize::from(is_secure)]))
     }
 
     fn checked(parts: CookiePolicyBuilder) -> Self {
         let flags = [false, true].map(|is_secure| parts.flags(is_secure));
-        Self { parts, flags }
+        Self(Arc::new(Checked { parts, flags }))
     }
 }
 
@@ -181,7 +207,7 @@ impl CookiePolicyBuilder {
     }
 }
 
-/// `None` cannot happen: names, paths and domains are checked, and a format writes a cookie's characters.
+/// Makes the line of a secret; `None` if it has a character that a header cannot have.
 pub(crate) fn secret_header(text: &str) -> Option<HeaderValue> {
     let mut header = HeaderValue::from_str(text).ok()?;
     // Keeps the value out of `Debug` and out of the tables of HTTP/2's header compression.
@@ -245,8 +271,7 @@ impl CookiePolicyBuilder {
 
     /// Lets the browser keep the cookie when it closes, for at most this long and never longer than the session lives.
     ///
-    /// It is sent again when the session is written or extended, so it has to be longer than the
-    /// [throttle](crate::SessionConfig::with_touch_throttle). A session without an idle time-out is never extended: there, give the
+    /// It is sent again when the session is written or extended, for which a tenth of this age is waited at most. A session without an idle time-out is never extended: there, give the
     /// cookie the whole lifetime, or who only reads loses it.
     pub fn with_max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
@@ -288,8 +313,12 @@ impl CookiePolicyBuilder {
     }
 }
 
+fn unquoted(value: &[u8]) -> &[u8] {
+    value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(value)
+}
+
 /// The characters of a token in RFC 9110, which is what RFC 6265 asks of a name.
-pub(crate) fn is_token(byte: u8) -> bool {
+fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
@@ -299,4 +328,47 @@ fn is_host(domain: &str) -> bool {
         (1..=63).contains(&label.len()) && allowed && !label.starts_with('-') && !label.ends_with('-')
     };
     domain.len() <= 253 && domain.split('.').all(is_label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(lines: &[&str]) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(header::COOKIE, line.parse().expect("the test's header is valid"));
+        }
+        let policy = CookiePolicy::builder().with_name("sid").build().expect("the name is valid");
+        policy.find(&headers).texts().iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect()
+    }
+
+    #[test]
+    fn one_cookie_is_found_wherever_it_stands() {
+        for lines in [
+            &["sid=v"][..],
+            &["a=1; sid=v; b=2"],
+            &["a=1;sid=v"],
+            &["  sid = v  ;"],
+            &["sid=\"v\""],
+            &["a=1", "sid=v"],
+            &[";;=;sid=v;noequals; Sid=w; sid2=x; asid=y"],
+        ] {
+            assert_eq!(found(lines), ["v"], "{lines:?}");
+        }
+        assert_eq!(found(&["sid=a=b=="]), ["a=b=="]);
+        assert_eq!(found(&["sid="]), [""]);
+        assert_eq!(found(&["sid=\""]), ["\""]);
+        assert_eq!(found(&["SID=v; si=d; sid"]), [""; 0]);
+        assert_eq!(found(&[]), [""; 0]);
+    }
+
+    #[test]
+    fn all_cookies_of_the_name_are_found_and_too_many_are_none() {
+        for lines in [&["sid=v; sid=w"][..], &["sid=v", "sid=w"], &["a=1; sid=v", "b=2;sid=w"]] {
+            assert_eq!(found(lines), ["v", "w"], "{lines:?}");
+        }
+        assert_eq!(found(&[&["sid=v"; 16].join(";")]).len(), 16);
+        assert_eq!(found(&[&["sid=v"; 17].join(";")]), [""; 0]);
+    }
 }

@@ -6,10 +6,10 @@ pub(crate) fn count(name: &'static str) {
     metrics::counter!(name).increment(1);
 }
 
-/// Counts as many at once.
+/// Counts as many at once, for a reason.
 #[cfg(feature = "metrics")]
-pub(crate) fn count_many(name: &'static str, many: u32) {
-    metrics::counter!(name).increment(many.into());
+pub(crate) fn count_many_for(name: &'static str, reason: &'static str, many: u64) {
+    metrics::counter!(name, "reason" => reason).increment(many);
 }
 
 /// Counts something that has a reason.
@@ -22,7 +22,7 @@ pub(crate) fn count_for(name: &'static str, reason: &'static str) {
 pub(crate) fn count(_name: &'static str) {}
 
 #[cfg(not(feature = "metrics"))]
-pub(crate) fn count_many(_name: &'static str, _many: u32) {}
+pub(crate) fn count_many_for(_name: &'static str, _reason: &'static str, _many: u64) {}
 
 #[cfg(not(feature = "metrics"))]
 pub(crate) fn count_for(_name: &'static str, _reason: &'static str) {}

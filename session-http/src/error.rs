@@ -3,6 +3,8 @@
 use http::{HeaderValue, Response, StatusCode, header};
 use session_core::RandomnessUnavailable;
 
+use crate::events;
+
 /// What opening, reading, writing or committing a session refuses with.
 ///
 /// Neither a message nor `Debug` shows an id, a cookie or a value of the session; what a value could not be read as is named
@@ -16,13 +18,15 @@ pub enum Error {
     /// Other requests changed the session each time that this one tried to write it.
     #[error("the session was changed by too many requests at once")]
     Contention,
-    /// The session ended while the request was running: logged out, expired, or rotated to another id.
-    #[error("the session has ended")]
-    Gone,
+    /// The session ended while the request was running or on its way: logged out, expired, or under another id since. What the
+    /// request changed is not stored.
+    #[error("the session has ended, and what the request changed is not stored")]
+    Ended,
     /// The change needs a new cookie, and the response head has already been sent.
     #[error("the response has been sent, so the session's cookie cannot change any more")]
     HeadSent,
-    /// The session could not be loaded, so nothing is written to it; see [`LoadFailure::Anonymous`](crate::LoadFailure::Anonymous).
+    /// The session could not be loaded, so nothing is written to it; see [`LoadFailure::Anonymous`](crate::LoadFailure::Anonymous) and
+    /// [`UnreadableSession`](crate::UnreadableSession).
     #[error("the session could not be loaded and is read-only")]
     ReadOnly,
     /// The user did not prove who they are recently enough, or at all; see [`require_fresh`](crate::Session::require_fresh).
@@ -31,16 +35,19 @@ pub enum Error {
     /// The user has as many sessions as they may have; see [`SessionLimit::reject_new`](crate::SessionLimit::reject_new).
     #[error("the user has too many sessions")]
     TooManySessions,
-    /// The store was not given as an [index](crate::SessionConfig::with_index).
-    #[error("the session store was not configured as an index")]
-    NoIndex,
-    /// The name is not the application's: `__max_age` and `__login`, and under the rules of Express `cookie` and others.
+    /// The name is not the application's: `__session`, and under the rules of other programs more.
     #[error("the name belongs to the session itself")]
     ReservedName,
+    /// What was given is no id of a user.
+    #[error("this cannot be the id of a user")]
+    InvalidOwner(#[source] session_core::BoxError),
     /// The path of the request is not one that the session's cookie is sent to.
     #[error("there is no session on this path")]
     OutsidePath,
-    /// A value is stored under this name, and it is of another type.
+    /// No session layer is around the handler: add it to the router, after the routes that need it.
+    #[error("no session layer is around the handler: add it to the router, after the routes that need it")]
+    MissingLayer,
+    /// A value is stored under this name, and it is of another type; see [`get_or_reset`](crate::Session::get_or_reset).
     #[error("a session value cannot be read as {expected}")]
     UnreadableValue {
         /// The Rust type that was asked for.
@@ -52,7 +59,7 @@ pub enum Error {
         /// The Rust type that was given.
         given: &'static str,
     },
-    /// The application's own generator gave no id.
+    /// The application's own generator gave no id, or one that the cookie's format cannot carry.
     #[error("no session id was given")]
     NewId(#[source] session_core::BoxError),
     /// No new id could be made.
@@ -64,20 +71,21 @@ impl Error {
     /// How long a client is asked to wait before it tries again, in seconds.
     const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
-    /// Returns the status that tells the client: 503 for what may be cured by waiting, 403 for what the user may not, 500 for what the
-    /// program did wrong.
+    /// Returns the status that tells the client: 503 for what may be cured by waiting, 409 for what met another request of the
+    /// session, 403 for what the user may not, 500 for what the program did wrong.
     ///
     /// `TooLarge` and values of the wrong type are the program's; everything else that a store refuses is an outage.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Store(session_core::Error::TooLarge { .. })
-            | Self::Gone
-            | Self::NoIndex
+            | Self::MissingLayer
             | Self::HeadSent
             | Self::OutsidePath
             | Self::ReservedName
+            | Self::InvalidOwner(_)
             | Self::UnreadableValue { .. }
             | Self::UnwritableValue { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Ended => StatusCode::CONFLICT,
             Self::NotFresh | Self::TooManySessions => StatusCode::FORBIDDEN,
             Self::Store(_) | Self::ReadOnly | Self::Contention | Self::Randomness(_) | Self::NewId(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -85,7 +93,8 @@ impl Error {
         }
     }
 
-    /// Makes the response that tells the client: an empty body, `Cache-Control: no-store`, and with a 503 a `Retry-After`.
+    /// Makes the response that tells the client: an empty body, `Cache-Control: no-store`, and with a 503 a `Retry-After`. For a
+    /// mistake of the program an event says what it is, as the client is told nothing.
     ///
     /// It never sets a cookie. The layer around the application puts the `Retry-After` of its
     /// [policy](crate::FailurePolicy::with_retry_after) in place of the five seconds that this says.
@@ -96,6 +105,9 @@ impl Error {
         if self.status() == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, Self::RETRY_AFTER);
             response.extensions_mut().insert(Outage);
+        }
+        if self.status() == StatusCode::INTERNAL_SERVER_ERROR {
+            events::mistake(self);
         }
         response
     }

@@ -6,21 +6,35 @@ use session_core::SessionKey;
 use tracing::{Span, field};
 
 use crate::Error;
-use crate::counters::{count, count_for, count_many};
+use crate::counters::{count, count_for, count_many_for};
 
 /// The target of all events, whatever module they come from.
 const TARGET: &str = "session_http";
 
 /// Why a stored session was ended by a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reason {
+#[non_exhaustive]
+pub enum Reason {
+    /// The user logged out.
     Logout,
+    /// A handler began another one in its place.
     Regenerated,
+    /// Another user logged in.
     AnotherUser,
+    /// Its last value was removed.
     Emptied,
+    /// A handler unset it, and the rules say that this ends it.
     Unset,
+    /// It was ended from another session of its user.
     EndedByOwner,
+    /// Its user has more than they may.
     TooMany,
+    /// It is older than today's policy lets a session get.
+    TooOld,
+    /// The browser presented it beside the one that was ended or logged in.
+    Beside,
+    /// Nobody could be told its id.
+    Unreachable,
 }
 
 impl Reason {
@@ -33,6 +47,9 @@ impl Reason {
             Self::Unset => "unset",
             Self::EndedByOwner => "ended from another session of the user",
             Self::TooMany => "more sessions than the limit",
+            Self::TooOld => "older than the policy allows",
+            Self::Beside => "presented beside another one",
+            Self::Unreachable => "nobody was told its id",
         }
     }
 }
@@ -83,29 +100,46 @@ pub(crate) fn destroyed(key: &SessionKey, reason: Reason) {
     count_for("session_destroyed_total", reason.as_str());
 }
 
+/// Ends that the store counted and did not name.
+pub(crate) fn destroyed_more(many: u64, reason: Reason) {
+    tracing::info!(target: TARGET, many, reason = %reason.as_str(), "sessions destroyed");
+    count_many_for("session_destroyed_total", reason.as_str(), many);
+}
+
 /// The store does not tell an expired session from one that never was.
 pub(crate) fn unknown_id(key: &SessionKey) {
     tracing::info!(target: TARGET, %key, "session expired or unknown");
     count("session_unknown_total");
 }
 
-pub(crate) fn bad_signature() {
+/// For rules of other programs too.
+pub fn bad_signature() {
     tracing::warn!(target: TARGET, "session id refused: bad signature");
     count_for("session_refused_total", "bad signature");
 }
 
-pub(crate) fn presented_twice() {
-    tracing::warn!(target: TARGET, "session id refused: sent more than once");
-    count_for("session_refused_total", "sent more than once");
+pub(crate) fn presented_several() {
+    tracing::warn!(target: TARGET, "session id refused: two live sessions were presented");
+    count_for("session_refused_total", "two live sessions");
 }
 
-pub(crate) fn invalid_cookie() {
+/// For rules whose cookie need not be valid.
+pub fn invalid_cookie() {
     tracing::warn!(target: TARGET, "session cookie not set: an attribute is not valid");
+}
+
+pub(crate) fn conflict() {
+    count("session_conflict_total");
 }
 
 pub(crate) fn conflict_merged(key: &SessionKey, conflicts: u32) {
     tracing::debug!(target: TARGET, %key, conflicts, "session changes merged with those of other requests");
-    count_many("session_conflict_total", conflicts);
+}
+
+/// A login, or a logout, went on with what the presented id became.
+pub(crate) fn followed(old: &SessionKey, key: &SessionKey) {
+    tracing::info!(target: TARGET, %old, %key, "session followed from an id that was rotated a moment ago");
+    count("session_followed_total");
 }
 
 pub(crate) fn gone_at_commit(key: &SessionKey) {
@@ -137,6 +171,11 @@ pub(crate) fn load_failed(error: &Error) {
 pub(crate) fn commit_failed(error: &Error) {
     failed(error, "session not committed");
     count_for("session_failed_total", "commit");
+}
+
+/// What the program did wrong; the client is told nothing of it.
+pub(crate) fn mistake(error: &Error) {
+    tracing::error!(target: TARGET, error = %error, "session used wrongly");
 }
 
 /// The causes of an outage are shown, for whoever has to end it. The cause of `Corrupt` may quote what is stored, so it is not.

@@ -5,16 +5,13 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::Error;
-use crate::state::{CookieOrder, State};
+use crate::work::Work;
 
 /// What a client gets when the store cannot be reached, or does not answer in [time](crate::SessionConfig::with_store_timeout).
 ///
 /// The default is loud: a request that needs its session is answered 503 with `Retry-After`, whether the session could not be
 /// loaded, stored or ended. Whatever is chosen, an outage ends no session, and nothing is ever written over one
 /// that could not be loaded. A login and any other change of the id that could not be stored is always a 503.
-///
-/// A stored session that cannot be read ([`Corrupt`](session_core::Error::Corrupt)) is such a failure for its browser alone, and it stays
-/// one until the record expires or is deleted. With [`LoadFailure::Anonymous`] a logout deletes it.
 ///
 /// ```
 /// use session_http::{FailurePolicy, LoadFailure};
@@ -30,6 +27,8 @@ pub struct FailurePolicy {
     pub(crate) commit: CommitFailure,
     pub(crate) logout: LogoutFailure,
     pub(crate) retry_after: Duration,
+    pub(crate) unreadable: UnreadableSession,
+    pub(crate) server_errors: ServerErrors,
 }
 
 /// What a handler gets when the session that the request presents cannot be loaded.
@@ -67,6 +66,32 @@ pub enum LogoutFailure {
     Forget,
 }
 
+/// What becomes of a stored session that cannot be read ([`Corrupt`](session_core::Error::Corrupt)): it was damaged, or a newer version of
+/// the application wrote it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnreadableSession {
+    /// It stays, and whoever presents it looks anonymous, with a session that is [read-only](crate::Session::is_read_only). A login begins
+    /// a new one and a logout ends it, so that its user can help himself.
+    #[default]
+    LoginAndLogout,
+    /// It is a failure of the store, and a 503, until it expires or is deleted.
+    Refuse,
+    /// It stays until it expires, and whoever presents it begins a new one when something is set.
+    BeginAnew,
+}
+
+/// Whether a response with a status of 500 and more stores its session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServerErrors {
+    /// It is a response like any other.
+    #[default]
+    Store,
+    /// What the request changed is forgotten, but for what was saved; the session is not extended either.
+    Discard,
+}
+
 impl FailurePolicy {
     /// Sets what a handler gets when the session cannot be loaded; an error otherwise.
     pub fn with_load(mut self, load: LoadFailure) -> Self {
@@ -92,19 +117,28 @@ impl FailurePolicy {
         self
     }
 
-    /// Says whether the application's response is sent although this commit failed.
-    pub(crate) fn delivers(self, state: &mut State, error: &Error) -> bool {
-        if error.status() != StatusCode::SERVICE_UNAVAILABLE || state.wishes.owner.is_some() || state.wishes.rotate {
-            return false;
+    /// Sets what becomes of a stored session that cannot be read; its browser can log in and out otherwise, and nothing else.
+    pub fn with_unreadable(mut self, unreadable: UnreadableSession) -> Self {
+        self.unreadable = unreadable;
+        self
+    }
+
+    /// Sets whether a response with a status of 500 and more stores its session; it does otherwise.
+    pub fn with_server_errors(mut self, server_errors: ServerErrors) -> Self {
+        self.server_errors = server_errors;
+        self
+    }
+
+    /// Says whether the application's response is sent although this commit failed, and whether the client forgets its id then.
+    pub(crate) fn delivers(self, work: &Work, error: &Error) -> Option<bool> {
+        let is_outage = error.status() == StatusCode::SERVICE_UNAVAILABLE;
+        if !is_outage || work.owner.is_some() || work.rotates {
+            return None;
         }
-        if state.ended.is_empty() {
-            return self.commit == CommitFailure::Deliver;
+        if work.ends.is_empty() {
+            return (self.commit == CommitFailure::Deliver).then_some(false);
         }
-        let forgets = self.logout == LogoutFailure::Forget;
-        if forgets {
-            state.order(CookieOrder::Remove);
-        }
-        forgets
+        (self.logout == LogoutFailure::Forget).then_some(true)
     }
 }
 
@@ -115,6 +149,8 @@ impl Default for FailurePolicy {
             commit: CommitFailure::Refuse,
             logout: LogoutFailure::Refuse,
             retry_after: Duration::from_secs(5),
+            unreadable: UnreadableSession::LoginAndLogout,
+            server_errors: ServerErrors::Store,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Whether a request came over HTTPS, which behind a proxy only that knows.
 
-use crate::SecureConnection;
+use crate::{RequestHead, SecureConnection};
 
 /// Whether `X-Forwarded-Proto` is believed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -15,11 +15,11 @@ pub enum Proxy {
 
 impl Proxy {
     /// Says whether a request came over HTTPS.
-    pub(crate) fn sees_https(self, headers: &http::HeaderMap, extensions: &http::Extensions) -> bool {
-        if extensions.get::<SecureConnection>().is_some() {
+    pub fn sees_https(self, head: &RequestHead<'_>) -> bool {
+        if head.extensions.get::<SecureConnection>().is_some() {
             return true;
         }
-        let forwarded = headers.get("x-forwarded-proto").filter(|_| self == Self::Trusted);
+        let forwarded = head.headers.get("x-forwarded-proto").filter(|_| self == Self::Trusted);
         let first = forwarded.and_then(|value| value.as_bytes().split(|&byte| byte == b',').next());
         // Node reads the bytes as Latin-1, in which JavaScript trims one space that is not ASCII.
         let first = first.map(|proto| proto.iter().copied().map(char::from).collect::<String>());

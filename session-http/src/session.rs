@@ -1,19 +1,21 @@
-//! The handle that a request's handler reads and writes.
+//! The handle that a request's handler reads and writes: values by name.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use session_core::{OwnerId, SessionKey, Timestamp};
+use session_core::{SessionKey, Timestamp};
 
-use crate::changes::{Change, Modify};
-use crate::draft::{Age, MAX_AGE, read, text, write};
+use crate::changes::Modify;
 use crate::events::Reason;
-use crate::shared::Shared;
-use crate::state::{Line, State};
+use crate::meta::{Age, is_own};
+use crate::request::Request;
+use crate::rules::{AgeWish, Note, Visit};
+use crate::state::{Base, State};
+use crate::values::{Found, read, write};
 use crate::{CookiePolicy, Error};
 
 /// The session of one request: values by name, the user it belongs to, and its end.
@@ -24,40 +26,100 @@ use crate::{CookiePolicy, Error};
 ///
 /// A session that nobody wrote to is not stored, and one whose last value was removed is destroyed, unless it has an owner.
 #[derive(Clone)]
-pub struct Session(pub(crate) Arc<Shared>);
+pub struct Session(pub(crate) Arc<Request>);
 
 impl Session {
-    /// Reads a value, or `None` if nothing is stored under the name. A value of another type is an error, never a default.
+    /// Reads a value, or `None` if nothing is stored under the name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnreadableValue`] for a value of another type, never a default; see [`get_or_reset`](Session::get_or_reset).
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
-        let found = self.0.state().draft.find(name);
-        found.read(name)
+        self.find(name).read(name)
     }
 
-    /// Stores a value under a name. A value that has the same JSON text already is not a change.
+    /// Reads a value that may be of another type, as an earlier version of the application stored it: that one is removed, and `None`.
+    pub fn get_or_reset<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        self.get(name).unwrap_or_else(|_| {
+            self.remove(name);
+            None
+        })
+    }
+
+    /// Reads a value, and stores the one that is given if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Session::get) and [`set`](Session::set).
+    pub fn get_or_insert<T: DeserializeOwned + Serialize>(&self, name: &str, value: T) -> Result<T, Error> {
+        match self.get(name)? {
+            Some(found) => Ok(found),
+            None => self.set(name, &value).map(|()| value),
+        }
+    }
+
+    /// Says whether something is stored under the name, whatever its type.
+    pub fn contains(&self, name: &str) -> bool {
+        self.find(name).raw(name).is_some()
+    }
+
+    /// Returns all values as one object, by their names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnreadableValue`] if the type does not fit.
+    pub fn values<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let visible = self.with_visit(|state, visit| visible(state, visit));
+        serde_json::from_str(visible.as_str())
+            .map_err(|_| Error::UnreadableValue { expected: std::any::type_name::<T>() })
+    }
+
+    /// Stores a value under a name. A value that has the same JSON text already is not a change, and neither is one that ends as it began.
     ///
     /// Of two requests that set one name at once, the one that commits last wins; to add to what is there, use
-    /// [`modify`](Session::modify).
+    /// [`modify`](Session::modify) or [`update`](Session::update).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnwritableValue`] for what is no JSON, [`Error::ReservedName`].
+    #[doc(alias("insert", "put"))]
     pub fn set<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), Error> {
         let value = write(value)?;
-        let mut state = self.0.state();
-        state.check_name(name)?;
-        if text(state.draft.find(name).raw(name)) != Some(value.get()) {
-            state.put(name, Some(value));
-        }
-        Ok(())
+        self.checked(name, |state| {
+            if state.find(name).raw(name).map(RawValue::get) != Some(value.get()) {
+                state.put(name, Some(value));
+            }
+        })
+    }
+
+    /// Stores a value, and returns the one that was there.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Session::get) and [`set`](Session::set).
+    pub fn replace<T: Serialize + DeserializeOwned>(&self, name: &str, value: &T) -> Result<Option<T>, Error> {
+        let before = self.get(name)?;
+        self.set(name, value)?;
+        Ok(before)
     }
 
     /// Removes a value, if there is one.
     pub fn remove(&self, name: &str) {
-        let mut state = self.0.state();
-        if state.check_name(name).is_ok() && state.draft.find(name).raw(name).is_some() {
-            state.put(name, None);
-        }
+        // A name that is not the application's has no value.
+        let _ = self.checked(name, |state| {
+            if state.find(name).raw(name).is_some() {
+                state.put(name, None);
+            }
+        });
     }
 
     /// Reads a value and removes it, as for a message that is shown once; `None` if nothing is stored under the name.
     ///
-    /// A value of another type is an error, and stays. Two requests at once may both read the value.
+    /// Two requests at once may both read the value.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnreadableValue`] for a value of another type, which stays.
     pub fn take<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
         self.on_current(
             name,
@@ -76,22 +138,301 @@ impl Session {
     /// this one commits; so nothing is lost when twenty requests add to a cart at once. It should do nothing
     /// but change the value. A closure that changes nothing stores nothing. `T` may be an `Option`.
     ///
+    /// What [`get`](Session::get) shows afterwards is the outcome of the run now: twenty requests at once may all see the same number, and
+    /// store twenty. Where the outcome matters, or the change may refuse, use [`update`](Session::update).
+    ///
     /// ```
     /// # fn example(session: &session_http::Session) -> Result<(), session_http::Error> {
     /// session.modify("cart", |cart: &mut Vec<String>| cart.push("tea".into()))?;
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnreadableValue`], [`Error::UnwritableValue`], [`Error::ReservedName`].
     pub fn modify<T, F>(&self, name: &str, change: F) -> Result<(), Error>
     where
         T: Default + Serialize + DeserializeOwned,
         F: Fn(&mut T) + Send + Sync + 'static,
     {
-        self.0.state().check_name(name)?;
+        self.apply(name, move |value: &mut T| {
+            change(value);
+            true
+        })
+    }
+
+    /// Changes a value in place or refuses to, stores the session now, and returns what the run said that was stored.
+    ///
+    /// As [`modify`](Session::modify), it may run several times; what it returns is of the last run, on the value as it is stored. If it
+    /// returns an error, this value is left as it is, and all else that the request changed is stored.
+    ///
+    /// ```
+    /// # async fn example(session: &session_http::Session) -> Result<(), session_http::Error> {
+    /// struct Full;
+    ///
+    /// let added = session.update("cart", |cart: &mut Vec<String>| {
+    ///     if cart.len() >= 5 {
+    ///         return Err(Full);
+    ///     }
+    ///     cart.push("tea".into());
+    ///     Ok(cart.len())
+    /// });
+    /// match added.await? {
+    ///     Ok(items) => println!("{items} items, in the store by now"),
+    ///     Err(Full) => println!("the cart is full"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`modify`](Session::modify) and [`save`](Session::save).
+    pub async fn update<T, R, E, F>(&self, name: &str, change: F) -> Result<Result<R, E>, Error>
+    where
+        T: Default + Serialize + DeserializeOwned,
+        F: Fn(&mut T) -> Result<R, E> + Send + Sync + 'static,
+        R: Send + 'static,
+        E: Send + 'static,
+    {
+        let outcome = Arc::new(Mutex::new(None));
+        let last = outcome.clone();
+        self.apply(name, move |value: &mut T| {
+            let outcome = change(value);
+            let is_change = outcome.is_ok();
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+            is_change
+        })?;
+        self.save().await?;
+        let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // The closure has run at least once.
+        outcome.ok_or(Error::Contention)
+    }
+
+    /// Removes all values, also those that other requests set before this one commits. The owner and the id stay. A stored session is
+    /// written even if it had none.
+    #[doc(alias = "flush")]
+    pub fn clear(&self) {
+        self.0.with_state(|state| {
+            if !state.is_empty() || state.stored().is_some() {
+                state.work.changes.clear();
+            }
+        });
+    }
+
+    /// Returns the names of all values, each once.
+    pub fn keys(&self) -> Vec<String> {
+        self.with_visit(|state, visit| {
+            let mut keys = state.data().keys();
+            keys.retain(|name| !is_reserved(visit, name));
+            keys
+        })
+    }
+
+    /// Says whether there is no value.
+    pub fn is_empty(&self) -> bool {
+        self.0.with_state(|state| state.is_empty())
+    }
+
+    /// Returns what the session is stored under, `None` if it is not stored (yet). It tells "this device" in a list of
+    /// a user's sessions, and may be shown; it lets nobody in.
+    pub fn key(&self) -> Option<SessionKey> {
+        self.0.with_state(|state| state.stored().map(|stored| stored.key.clone()))
+    }
+
+    /// Returns when the stored session began; `None` if it is not stored (yet).
+    pub fn created_at(&self) -> Option<Timestamp> {
+        self.0.with_state(|state| state.stored().map(|stored| stored.record.created_at))
+    }
+
+    /// Returns when the stored session ends if nobody uses it any more; `None` if it is not stored (yet).
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.0.with_state(|state| state.stored().map(|stored| stored.record.expires_at))
+    }
+
+    /// Says whether the session is not stored (yet): nobody wrote to it, or it was ended.
+    pub fn is_new(&self) -> bool {
+        self.0.with_state(|state| state.stored().is_none())
+    }
+
+    /// Says whether this request changed the session: what it has stored by now, or is going to.
+    pub fn is_changed(&self) -> bool {
+        self.0.with_state(|state| state.has_changed || state.work.asks())
+    }
+
+    /// Says whether the session has ended meanwhile, or has another id, as far as this process knows: what is set is refused at the commit with
+    /// [`Error::Ended`], and only a [`login`](crate::Session::login) begins another one, or [`begin_anew`](Session::begin_anew).
+    pub fn is_ended(&self) -> bool {
+        self.0.with_state(|state| state.is_ended())
+    }
+
+    /// Says whether the request presented an id with a valid signature, and there is no session under it (any more): "your session has expired",
+    /// where nobody who presents nothing is told so.
+    pub fn has_expired(&self) -> bool {
+        self.0.with_state(|state| match state.base {
+            Base::New => {
+                !state.presented.is_empty() && !state.is_several && state.work.ends.is_empty() && !state.has_changed
+            }
+            Base::Ended { .. } => true,
+            Base::Stored(_) | Base::Unread { .. } => false,
+        })
+    }
+
+    /// Begins a session although the one that was presented has [ended](Session::is_ended) meanwhile. Its cookie takes the place of what the
+    /// browser has: that of a login in another tab, if there was one.
+    pub fn begin_anew(&self) {
+        self.0.with_state(|state| {
+            if state.is_ended() {
+                state.base = Base::New;
+            }
+        });
+    }
+
+    /// Says whether the session could not be loaded and the request goes on without it, as the
+    /// [policy](crate::LoadFailure::Anonymous) says. It looks empty and anonymous, and what is set on it is refused at the commit
+    /// with [`Error::ReadOnly`].
+    pub fn is_read_only(&self) -> bool {
+        self.0.with_state(|state| matches!(state.base, Base::Unread { .. }))
+    }
+
+    /// Gives the session a new id and keeps all else, for a change of privileges that is not a login.
+    #[doc(alias("cycle_id", "renew"))]
+    pub fn rotate(&self) {
+        self.0.with_visit(|state, visit| {
+            if let (true, Some(visit)) = (state.stored().is_some(), visit) {
+                visit.note(Note::Rotated);
+            }
+            state.work.rotates = true;
+        });
+    }
+
+    /// Ends the session and begins an empty, anonymous one under a new id, which is stored if something is set.
+    pub fn regenerate(&self) {
+        self.end(Reason::Regenerated);
+    }
+
+    /// Ends the session: the record is removed from the store, and the cookie from the browser.
+    ///
+    /// If the store cannot do it, the response is a 503 (S13). What is set afterwards goes into a new, anonymous session.
+    ///
+    /// It ends what the browser has, also if another tab has just changed its id by a login, a [`rotate`](Session::rotate) or a
+    /// [`reauthenticate`](Session::reauthenticate); where nobody knows what the id became, the response is a 409 and the user tries again. Whoever planted
+    /// an id in a browser can log its user out so, for two minutes after the login; he gets nothing else by it.
+    #[doc(alias("purge", "invalidate", "revoke", "destroy"))]
+    pub fn logout(&self) {
+        self.end(Reason::Logout);
+    }
+
+    pub(crate) fn end(&self, reason: Reason) {
+        self.0.end(reason);
+    }
+
+    /// Sets how long this session, and its cookie, live without use: `None` for a cookie that the browser forgets when it closes, and the
+    /// configuration's idle time-out.
+    ///
+    /// It is for a login with "remember me": in place of the configuration's idle time-out and the cookie's age, until it is set
+    /// again, [reset](Session::reset_max_age), or the session ends. It is stored with the session, and begins none. What is less than a second
+    /// counts as one, what is more than 400 days as that, and an absolute lifetime still ends the session earlier.
+    pub fn set_max_age(&self, max_age: Option<Duration>) {
+        self.wish_age(max_age.map_or(AgeWish::UntilClosed, AgeWish::For));
+    }
+
+    /// Returns the age that the session was given; `None` if it has that of the configuration.
+    pub fn max_age(&self) -> Option<Duration> {
+        self.with_visit(|state, visit| match state.meta().age {
+            Age::Own(age) => Some(age),
+            Age::OfPolicy | Age::OfBrowser => visit.own_age(),
+        })
+    }
+
+    /// Goes back to the ages of the configuration.
+    pub fn reset_max_age(&self) {
+        self.wish_age(AgeWish::Configured);
+    }
+
+    fn wish_age(&self, wish: AgeWish) {
+        self.0.with_visit(|state, visit| {
+            let Some(visit) = visit else { return };
+            if visit.takes_age(wish) {
+                return;
+            }
+            state.set_age(match wish {
+                AgeWish::For(age) => Age::Own(age.clamp(Duration::from_secs(1), CookiePolicy::LONGEST_MAX_AGE)),
+                AgeWish::UntilClosed if visit.cookie_age().is_some() => Age::OfBrowser,
+                AgeWish::UntilClosed | AgeWish::Configured => Age::OfPolicy,
+            });
+        });
+    }
+
+    /// Ends this session at that instant, whatever its use; `None` takes that back. It is stored with the session, and begins none.
+    pub fn end_at(&self, instant: Option<Timestamp>) {
+        self.0.with_state(|state| {
+            if state.meta().until != instant {
+                state.work.until = Some(instant);
+            }
+        });
+    }
+
+    /// Drops what this request did to its session, but for what was saved, and for sessions that it ended.
+    pub fn unset(&self) {
+        self.0.with_visit(|state, visit| {
+            let ends = std::mem::take(&mut state.work).ends;
+            state.work.ends = ends;
+            if let Some(visit) = visit {
+                visit.note(Note::Unset);
+            }
+        });
+    }
+
+    /// Extends the session at the end of the request, however recently it was extended.
+    ///
+    /// Without it the session is extended too, if that gains at least the [throttle](session_core::Expiry::with_touch_throttle).
+    pub fn touch(&self) {
+        self.0.with_state(|state| state.work.touches = true);
+    }
+
+    /// Works with what other rules than the native ones remember of this request, and the time; `None` if it is not that.
+    pub fn with_rules<V: Visit, T>(&self, work: impl FnOnce(&mut V, Timestamp) -> T) -> Option<T> {
+        let now = self.0.sessions.now();
+        self.0.with_visit(|_, visit| {
+            let visit: &mut dyn std::any::Any = &mut **visit?;
+            visit.downcast_mut::<V>().map(|visit| work(visit, now))
+        })
+    }
+
+    /// Works on the state, and asks the rules.
+    fn with_visit<T: Default>(&self, work: impl FnOnce(&mut State, &dyn Visit) -> T) -> T {
+        self.0.with_visit(|state, visit| visit.map(|visit| work(state, &**visit)).unwrap_or_default())
+    }
+
+    /// Works on the state if the name is the application's.
+    fn checked<T>(&self, name: &str, work: impl FnOnce(&mut State) -> T) -> Result<T, Error> {
+        self.0.with_visit(|state, visit| {
+            if visit.is_some_and(|visit| is_reserved(&**visit, name)) {
+                Err(Error::ReservedName)
+            } else {
+                Ok(work(state))
+            }
+        })
+    }
+
+    fn find(&self, name: &str) -> Found {
+        self.checked(name, |state| state.find(name)).unwrap_or(Found::Nothing)
+    }
+
+    /// Runs a closure that says whether it changed the value, and keeps it for the commit.
+    fn apply<T, F>(&self, name: &str, change: F) -> Result<(), Error>
+    where
+        T: Default + Serialize + DeserializeOwned,
+        F: Fn(&mut T) -> bool + Send + Sync + 'static,
+    {
         let modify: Arc<Modify> = Arc::new(move |value: Option<&RawValue>| {
             let mut value: T = value.map(read).transpose()?.unwrap_or_default();
             let before = write(&value)?;
-            change(&mut value);
+            if !change(&mut value) {
+                return Ok(None);
+            }
             let after = write(&value)?;
             Ok((after.get() != before.get()).then_some(after))
         });
@@ -100,147 +441,12 @@ impl Session {
             |before| modify(before),
             |state, after| {
                 if let Some(after) = after {
-                    let name: Arc<str> = (*name).into();
-                    state.draft.put(&name, Some(after.clone()));
-                    state.log.push(Change::Modify(name, modify.clone()));
+                    let before = state.find_before(name);
+                    state.work.changes.modify(name, modify.clone(), after.clone(), before.raw(name));
                 }
             },
         )
         .map(drop)
-    }
-
-    /// Removes all values, also those that other requests set before this one commits. The owner and the id stay. A stored session is
-    /// written even if it had none.
-    pub fn clear(&self) {
-        let mut state = self.0.state();
-        if !state.draft.is_empty() || state.stored().is_some() {
-            state.draft.clear();
-            state.log.push(Change::Clear);
-        }
-    }
-
-    /// Returns the names of all values, each once.
-    pub fn keys(&self) -> Vec<String> {
-        self.0.state().draft.keys()
-    }
-
-    /// Says whether there is no value.
-    pub fn is_empty(&self) -> bool {
-        self.0.state().draft.is_empty()
-    }
-
-    /// Returns the user that the session belongs to, also when the login is of this request; `None` for anonymous sessions.
-    pub fn owner(&self) -> Option<OwnerId> {
-        self.0.state().owner().cloned()
-    }
-
-    /// Returns what the session is stored under, `None` if it is not stored (yet). It tells "this device" in a list of
-    /// a user's sessions, and may be shown; it lets nobody in.
-    pub fn key(&self) -> Option<SessionKey> {
-        self.0.state().stored().map(|stored| stored.key.clone())
-    }
-
-    /// Returns when the stored session began; `None` if it is not stored (yet).
-    pub fn created_at(&self) -> Option<Timestamp> {
-        self.0.state().stored().map(|stored| stored.record.created_at)
-    }
-
-    /// Returns when the stored session ends if nobody uses it any more; `None` if it is not stored (yet).
-    pub fn expires_at(&self) -> Option<Timestamp> {
-        self.0.state().stored().map(|stored| stored.record.expires_at)
-    }
-
-    /// Says whether the session is not stored (yet): nobody wrote to it, or it was ended.
-    pub fn is_new(&self) -> bool {
-        self.0.state().stored().is_none()
-    }
-
-    /// Says whether the session could not be loaded and the request goes on without it, as the
-    /// [policy](crate::LoadFailure::Anonymous) says. It looks empty and anonymous, and what is set on it is refused at the commit
-    /// with [`Error::ReadOnly`].
-    pub fn is_read_only(&self) -> bool {
-        matches!(self.0.state().line, Line::Unloaded(_))
-    }
-
-    /// Makes the session this user's, under a new id (S11). The old id is dead when the response is sent.
-    ///
-    /// What an anonymous visitor had in the session stays. A session that belonged to another user ends, with its data, and a
-    /// new one begins. If the session was ended by another request meanwhile, a new one begins with what this
-    /// request wrote: a login is a new authentication, so it brings nothing back.
-    pub fn login(&self, owner: OwnerId) {
-        let now = self.0.config.now();
-        self.0.state().login(owner, now);
-    }
-
-    /// Gives the session a new id and keeps all else, for a change of privileges that is not a login.
-    pub fn rotate(&self) {
-        let mut state = self.0.state();
-        if state.stored().is_some() {
-            state.replace();
-        }
-        state.wish(|wishes| wishes.rotate = true);
-    }
-
-    /// Ends the session and begins an empty, anonymous one under a new id, which is stored if something is set.
-    pub fn regenerate(&self) {
-        self.0.state().end(Reason::Regenerated);
-    }
-
-    /// Ends the session: the record is removed from the store, and the cookie from the browser.
-    ///
-    /// If the store cannot do it, the response is a 503 (S13). What is set afterwards goes into a new, anonymous session.
-    ///
-    /// It ends the id that the request presented. If another tab has just changed that, by a login, [`rotate`](Session::rotate) or
-    /// [`reauthenticate`](Session::reauthenticate), the session lives on under the new one: the response is sent, and an event says so.
-    pub fn logout(&self) {
-        self.0.state().end(Reason::Logout);
-    }
-
-    /// Sets how long this session, and its cookie, live without use: `None` for a cookie that the browser forgets when it closes, and the
-    /// configuration's idle time-out.
-    ///
-    /// It is for a login with "remember me": in place of the configuration's idle time-out and the cookie's age, until it is set
-    /// again or the session ends. It is stored with the session, and begins none. What is less than a second counts as one, what
-    /// is more than 400 days as that, and an absolute lifetime still ends the session earlier.
-    ///
-    /// Under the rules of [Express](crate::express) it is `req.session.cookie.maxAge`, without these bounds: it is stored when the session
-    /// is, so with `resave: false` it is lost unless a value changes too.
-    pub fn set_max_age(&self, max_age: Option<Duration>) {
-        let mut state = self.0.state();
-        if let Some(ledger) = &mut state.ledger {
-            let cookie = ledger.cookie.clone();
-            ledger.cookie = max_age.map_or(cookie.clone().without_max_age(), |age| cookie.with_max_age(age));
-            return;
-        }
-        let age = match max_age {
-            Some(age) => Age::Own(age.clamp(Duration::from_secs(1), CookiePolicy::LONGEST_MAX_AGE)),
-            None if self.0.config.cookie_for(&self.0.client).max_age().is_some() => Age::OfBrowser,
-            None => Age::OfPolicy,
-        };
-        if state.draft.age() != age {
-            state.is_outdated = true;
-            state.put(MAX_AGE, age.to_value());
-        }
-    }
-
-    /// Drops what this request did to its session, but for what was saved.
-    ///
-    /// Under the rules of [Express](crate::express) it is `req.session = null`: nothing that is set afterwards is stored either, and
-    /// the stored session is not even touched, or it is deleted, as the options say.
-    pub fn unset(&self) {
-        let mut state = self.0.state();
-        state.forget_changes();
-        if let Some(ledger) = &mut state.ledger {
-            ledger.unset();
-        }
-    }
-
-    /// Extends the session at the end of the request, however recently it was extended.
-    ///
-    /// Without it the session is extended too, if that gains at least the
-    /// [throttle](crate::SessionConfig::with_touch_throttle).
-    pub fn touch(&self) {
-        self.0.state().wish(|wishes| wishes.touch = true);
     }
 
     /// Computes on a value without holding the lock, and keeps the outcome if the value is still the same.
@@ -253,11 +459,16 @@ impl Session {
         /// More tasks than this do not share one request; a closure that changes its own value by another handle does not end.
         const RUNS: u32 = 100;
         for _ in 0..RUNS {
-            let before = self.0.state().draft.find(name);
+            let before = self.checked(name, |state| state.find(name))?;
             let outcome = compute(before.raw(name))?;
-            let mut state = self.0.state();
-            if state.draft.find(name).is_still(&before, name) {
-                keep(&mut state, &outcome);
+            let is_kept = self.checked(name, |state| {
+                let is_still = state.find(name).is_still(&before, name);
+                if is_still {
+                    keep(state, &outcome);
+                }
+                is_still
+            })?;
+            if is_kept {
                 return Ok(outcome);
             }
         }
@@ -265,15 +476,27 @@ impl Session {
     }
 }
 
+/// Says whether a name is the session's own, or the rules', and not the application's.
+fn is_reserved(visit: &dyn Visit, name: &str) -> bool {
+    is_own(name) || visit.is_reserved(name)
+}
+
+/// Returns the values that are the application's.
+fn visible(state: &State, visit: &dyn Visit) -> session_core::Data {
+    let data = state.data();
+    let hidden: Vec<_> =
+        data.iter().map(|(name, _)| name.into_owned()).filter(|name| is_reserved(visit, name)).collect();
+    data.with_changes(&hidden.iter().map(|name| (name.as_str(), None)).collect::<Vec<_>>())
+}
+
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.0.state();
-        let (state, key) = match &state.line {
-            Line::New => ("new", None),
-            Line::Stored(stored) => ("stored", Some(&stored.key)),
-            Line::Gone(key) => ("gone", Some(key)),
-            Line::Unloaded(key) => ("not loaded", Some(key)),
-        };
+        let (state, key) = self.0.with_state(|state| match &state.base {
+            Base::New => ("new", None),
+            Base::Stored(stored) => ("stored", Some(stored.key.clone())),
+            Base::Ended { key, .. } => ("ended", Some(key.clone())),
+            Base::Unread { key, .. } => ("not loaded", Some(key.clone())),
+        });
         f.debug_struct("Session").field("state", &state).field("key", &key).finish_non_exhaustive()
     }
 }

@@ -1,226 +1,271 @@
-//! What one request knows about its session, and what it wants to become of it.
+//! What one request knows about its session, and what it wants of it.
 
 use std::sync::Arc;
 
-use serde_json::value::RawValue;
-use session_core::{OwnerId, Record, Revision, SessionId, SessionKey, Timestamp};
+use session_core::{Data, OwnerId, Record, Revision, SessionId, SessionKey, Timestamp};
 
-use crate::Error;
-use crate::changes::{Change, ChangeLog};
-use crate::draft::{Draft, LOGIN, is_own};
+use crate::changes::{Changes, Edit, Value};
 use crate::events::Reason;
-use crate::express::{self, Express, Ledger, Unset};
-use crate::login::Login;
+use crate::meta::{Age, Meta, is_own};
+use crate::progress::Pending;
+use crate::tell::News;
+use crate::values::{Found, Values};
+use crate::work::{End, Owner, Work};
 
 /// A stored session, as it was last seen.
 #[derive(Clone)]
 pub(crate) struct Stored {
-    pub(crate) id: SessionId,
+    /// Not known of a session that a login joined: it gets another one.
+    pub(crate) id: Option<SessionId>,
     pub(crate) key: SessionKey,
-    pub(crate) record: Record,
     pub(crate) revision: Revision,
+    /// Its data without what the rules keep there.
+    pub(crate) record: Record,
+    pub(crate) meta: Meta,
 }
 
-/// The session that the handle is about at the moment. A logout ends one line and begins the next.
+/// The session that the handle is about at the moment.
 #[derive(Clone, Default)]
-pub(crate) enum Line {
+pub(crate) enum Base {
     /// Nothing is stored yet.
     #[default]
     New,
-    Stored(Stored),
-    /// It was stored and has ended without this request's doing. It stays so.
-    Gone(SessionKey),
-    /// The request presents it, and it could not be loaded. Nothing is written to it, or in its place.
-    Unloaded(SessionKey),
-}
-
-/// A stored session that this request ended and that is not deleted yet.
-#[derive(Clone)]
-pub(crate) struct Ended {
-    pub(crate) key: SessionKey,
-    pub(crate) reason: Reason,
-}
-
-/// What is wanted beside changes of the data.
-#[derive(Clone, Default, PartialEq)]
-pub(crate) struct Wishes {
-    pub(crate) owner: Option<OwnerId>,
-    pub(crate) rotate: bool,
-    pub(crate) touch: bool,
-    /// Counts the wishes, so that one that comes while others are being fulfilled is not taken for fulfilled.
-    pub(crate) asked: u64,
-}
-
-/// What the response will tell the browser.
-#[derive(Clone, Default)]
-pub(crate) enum CookieOrder {
-    #[default]
-    LeaveAlone,
-    /// The session was created or rotated in this request.
-    Issue(SessionId, Timestamp),
-    /// The session lives longer now; told only to browsers that keep the cookie for a limited time.
-    Refresh(SessionId, Timestamp),
-    Remove,
+    Stored(Box<Stored>),
+    /// It has ended without this request's doing: after it was loaded, or while the request was on its way.
+    Ended {
+        key: SessionKey,
+        was_live: bool,
+    },
+    /// The request presents it, and it could not be loaded. Nothing is written to it.
+    Unread {
+        key: SessionKey,
+        is_corrupt: bool,
+    },
 }
 
 #[derive(Default)]
 pub(crate) struct State {
-    pub(crate) line: Line,
-    /// Counts the lines, so that a save that was under way when its line ended does not bring it back.
-    pub(crate) lines: u64,
-    pub(crate) ended: Vec<Ended>,
-    pub(crate) draft: Draft,
-    pub(crate) log: ChangeLog,
-    pub(crate) wishes: Wishes,
-    pub(crate) cookie: CookieOrder,
-    pub(crate) head_sent: bool,
-    /// The commit failed.
-    pub(crate) has_failed: bool,
-    /// What the client presents: what the request did, until a response tells it something else.
-    pub(crate) presented: Option<SessionKey>,
-    /// This request made that key dead, or tried to.
-    pub(crate) is_departed: bool,
-    /// The cookie that the request presented is not what would be set now: an old secret signed it, or its age has changed.
-    pub(crate) is_outdated: bool,
-    /// A login was stored, and the user's other sessions have not been counted since.
-    pub(crate) is_limit_due: bool,
-    /// What the rules of Express need to know; `None` under the native ones.
-    pub(crate) ledger: Option<Box<Ledger>>,
+    pub(crate) base: Base,
+    /// The values of the base.
+    pub(crate) values: Values,
+    /// What a commit took, until it is done.
+    pub(crate) under_way: Option<Arc<Work>>,
+    /// The session was ended while a commit was under way: it ends under the key that it gets, or else as it was.
+    pub(crate) cut: Option<(Reason, Base)>,
+    /// While a new id has no answer, what was wanted with it is still under way.
+    pub(crate) pending: Pending,
+    pub(crate) work: Work,
+    pub(crate) news: News,
+    /// What the request presents with a valid signature.
+    pub(crate) presented: Vec<SessionKey>,
+    /// Two of them were live, and none counts.
+    pub(crate) is_several: bool,
+    /// This request changed what is stored.
+    pub(crate) has_changed: bool,
+    /// What is left to do when the response is sent.
+    pub(crate) chores: Vec<Chore>,
+}
+
+/// What is left to do when the response is sent.
+pub(crate) enum Chore {
+    /// This user has more sessions than they may.
+    EndExcess(OwnerId),
+    /// A session was created, and nobody can be told its id.
+    EndUnreachable(SessionKey),
+}
+
+impl Base {
+    pub(crate) fn stored(&self) -> Option<&Stored> {
+        match self {
+            Self::Stored(stored) => Some(stored),
+            Self::New | Self::Ended { .. } | Self::Unread { .. } => None,
+        }
+    }
+
+    /// Ends it: returns what is to be deleted, and what is left. Of a request that has no session, a logout ends what it presents.
+    pub(crate) fn into_ends(self, reason: Reason, presented: &[SessionKey]) -> (Vec<End>, Self) {
+        let is_logout = reason == Reason::Logout;
+        let ends = match self {
+            // They were looked up, and not found.
+            Self::New if is_logout => {
+                presented.iter().map(|key| End { is_absent: true, ..End::of(key, reason) }).collect()
+            }
+            Self::New => Vec::new(),
+            Self::Stored(stored) => vec![End { loaded: Some(stored.record), ..End::of(&stored.key, reason) }],
+            Self::Ended { key, .. } if is_logout => vec![End { is_dead: true, ..End::of(&key, reason) }],
+            // What has ended stays so, and what is set is refused.
+            Self::Ended { .. } => return (Vec::new(), self),
+            Self::Unread { key, is_corrupt } => vec![End { is_unread: is_corrupt, ..End::of(&key, reason) }],
+        };
+        (ends, Self::New)
+    }
 }
 
 impl State {
-    pub(crate) fn loaded(stored: Stored) -> Self {
-        let draft = Draft::new(stored.record.data.clone());
-        Self { presented: Some(stored.key.clone()), line: Line::Stored(stored), draft, ..Self::default() }
-    }
-
-    /// The request came with a key that is not stored.
-    pub(crate) fn unknown(key: SessionKey) -> Self {
-        Self { presented: Some(key), ..Self::default() }
-    }
-
-    /// The request came with a key that was made dead while it was on its way.
-    pub(crate) fn gone(key: SessionKey) -> Self {
-        Self { line: Line::Gone(key.clone()), ..Self::unknown(key) }
-    }
-
-    /// The store failed, and the policy is to go on without it.
-    pub(crate) fn unloaded(key: SessionKey) -> Self {
-        Self { line: Line::Unloaded(key.clone()), ..Self::unknown(key) }
+    pub(crate) fn of(base: Base, presented: Vec<SessionKey>) -> Self {
+        let values = base.stored().map_or_else(Values::default, |stored| Values::new(stored.record.data.clone()));
+        Self { base, values, presented, ..Self::default() }
     }
 
     pub(crate) fn stored(&self) -> Option<&Stored> {
-        match &self.line {
-            Line::Stored(stored) => Some(stored),
-            Line::New | Line::Gone(_) | Line::Unloaded(_) => None,
+        self.base.stored()
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        matches!(self.base, Base::Ended { .. })
+    }
+
+    /// The work that lies over what is stored, the earlier first.
+    fn layers(&self) -> impl Iterator<Item = &Work> {
+        self.under_way.as_deref().filter(|_| self.cut.is_none()).into_iter().chain([&self.work])
+    }
+
+    pub(crate) fn owner(&self) -> Option<OwnerId> {
+        let stored = self.stored().and_then(|stored| stored.record.owner.clone());
+        self.layers().fold(stored, |owner, work| work.owner_after(owner.as_ref()))
+    }
+
+    pub(crate) fn meta(&self) -> Meta {
+        let (mut meta, mut owner) =
+            self.stored().map_or_else(Default::default, |s| (s.meta.clone(), s.record.owner.clone()));
+        for work in self.layers() {
+            meta = work.meta_after(&meta, owner.as_ref());
+            owner = work.owner_after(owner.as_ref());
+        }
+        meta
+    }
+
+    /// Finds a value as the handler sees it.
+    pub(crate) fn find(&mut self, name: &str) -> Found {
+        match self.work.changes.shown(name) {
+            Some(shown) => shown.cloned().map_or(Found::Nothing, Found::Value),
+            None => self.find_before(name),
         }
     }
 
-    /// Returns the owner that the session will have.
-    pub(crate) fn owner(&self) -> Option<&OwnerId> {
-        self.wishes.owner.as_ref().or_else(|| self.stored()?.record.owner.as_ref())
-    }
-
-    /// Hands a session that was unset over to be deleted, if the options say so.
-    pub(crate) fn fulfil_unset(&mut self, express: &Express) {
-        if express.unset == Unset::Destroy && self.ledger.as_ref().is_some_and(|ledger| ledger.is_unset()) {
-            self.end(Reason::Unset);
+    /// Finds a value as it was before the present work.
+    pub(crate) fn find_before(&mut self, name: &str) -> Found {
+        let under_way = self.under_way.as_ref().filter(|_| self.cut.is_none());
+        match under_way.and_then(|work| work.changes.shown(name)) {
+            Some(shown) => shown.cloned().map_or(Found::Nothing, Found::Value),
+            None => self.values.find(name),
         }
-    }
-
-    /// Refuses a name that is not the application's.
-    pub(crate) fn check_name(&self, name: &str) -> Result<(), Error> {
-        let is_reserved = is_own(name) || (self.ledger.is_some() && express::is_reserved(name));
-        if is_reserved { Err(Error::ReservedName) } else { Ok(()) }
     }
 
     /// Sets (`Some`) or removes a value.
-    pub(crate) fn put(&mut self, name: &str, value: Option<Arc<RawValue>>) {
-        let name: Arc<str> = name.into();
-        self.draft.put(&name, value.clone());
-        self.log.push(Change::Put(name, value));
+    pub(crate) fn put(&mut self, name: &str, value: Option<Value>) {
+        let before = self.find_before(name);
+        self.work.changes.put(name, value, before.raw(name));
     }
 
-    pub(crate) fn wish(&mut self, wish: impl FnOnce(&mut Wishes)) {
-        wish(&mut self.wishes);
-        self.wishes.asked += 1;
+    /// Returns the values as the handler sees them, with what is the session's own.
+    pub(crate) fn data(&self) -> Data {
+        let apply = |data: Data, work: &Work| work.changes.apply_to(&data, &[]).unwrap_or(data);
+        self.layers().fold(self.values.data().clone(), apply)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        let layers = || self.layers().map(|work| &work.changes);
+        if layers().all(Changes::is_empty) {
+            return !self.values.data().has_names_but(is_own);
+        }
+        let is_set = |changes: &Changes| changes.all_shown().iter().any(|(_, value): &Edit| value.is_some());
+        if is_set(&self.work.changes) {
+            return false;
+        }
+        self.work.changes.is_cleared() || !self.data().has_names_but(is_own)
     }
 
     /// Sets the owner and asks for a new id. Another user's session ends first, with its data.
-    pub(crate) fn login(&mut self, owner: OwnerId, now: Timestamp) {
-        let is_another = self.owner().is_some_and(|current| *current != owner);
-        let at = self.draft.login().filter(|_| self.owner().is_some() && !is_another).map_or(now, |login| login.at);
+    pub(crate) fn login(&mut self, owner: OwnerId, now: Timestamp) -> bool {
+        let is_another = self.owner().is_some_and(|current| current != owner);
         if is_another {
             self.end(Reason::AnotherUser);
         }
-        if let Line::Gone(_) = self.line {
-            self.line = Line::New;
-        }
-        self.replace();
-        self.put(LOGIN, Login { at, authenticated_at: now }.to_value());
-        self.wish(|wishes| {
-            wishes.owner = Some(owner);
-            wishes.rotate = true;
-        });
+        self.end_others();
+        self.work.owner = Some(Owner::Login(owner, now));
+        self.work.rotates = true;
+        is_another
     }
 
-    /// Notes that the session gets another id.
-    pub(crate) fn replace(&mut self) {
-        if let Some(ledger) = &mut self.ledger {
-            ledger.replace();
-        }
-    }
-
-    /// Decides what the browser will be told, after what it would have been told so far.
-    pub(crate) fn order(&mut self, order: CookieOrder) {
-        self.cookie = match (&self.cookie, order) {
-            // A cookie that the browser does not have yet is still to be issued.
-            (CookieOrder::Issue(..), CookieOrder::Refresh(id, expires_at)) => CookieOrder::Issue(id, expires_at),
-            (_, order) => order,
+    /// Ends what the browser presents beside the session.
+    fn end_others(&mut self) {
+        let own = match &self.base {
+            Base::New if !self.is_several => return,
+            Base::New => None,
+            Base::Stored(stored) => Some(stored.key.clone()),
+            Base::Ended { key, .. } | Base::Unread { key, .. } => Some(key.clone()),
         };
+        let others = self.presented.iter().filter(|&key| Some(key) != own.as_ref());
+        // But for two that are live, they were looked up and not found, or have died since.
+        let ends = others.map(|key| End { is_absent: !self.is_several, ..End::of(key, Reason::Beside) });
+        self.work.ends.extend(ends.collect::<Vec<_>>());
+        self.presented.retain(|key| Some(key) == own.as_ref());
     }
 
-    /// Ends the session and begins an empty, anonymous one, which is stored only if something is set. What is gone stays so.
+    /// Ends the session and begins an empty, anonymous one, which is stored only if something is set.
     pub(crate) fn end(&mut self, reason: Reason) {
-        self.line = match std::mem::take(&mut self.line) {
-            Line::New => Line::New,
-            Line::Stored(stored) => {
-                self.ended.push(Ended { key: stored.key, reason });
-                Line::New
-            }
-            Line::Unloaded(key) => {
-                self.ended.push(Ended { key, reason });
-                Line::New
-            }
-            Line::Gone(key) => Line::Gone(key),
-        };
-        if let Some(ledger) = &mut self.ledger {
-            ledger.end(reason);
+        if reason == Reason::Logout {
+            self.end_others();
         }
-        self.lines += 1;
-        self.forget_changes();
+        let base = std::mem::take(&mut self.base);
+        let ends = if self.under_way.is_some() {
+            self.cut.get_or_insert((reason, base));
+            Vec::new()
+        } else {
+            let (ends, left) = base.into_ends(reason, &self.presented);
+            self.base = left;
+            ends
+        };
+        self.values = Values::default();
+        let before = std::mem::take(&mut self.work).ends;
+        self.work.ends = before.into_iter().chain(ends).collect();
     }
 
-    /// Forgets all that was not done: no handle that lives on does it later.
-    pub(crate) fn forget(&mut self) {
-        self.forget_changes();
-        self.ended.clear();
+    /// Says whether the login that is wanted is found by the next one, by what it comes from.
+    pub(crate) fn is_found_by_login(&self) -> bool {
+        self.work.login().is_some() && !self.presented.is_empty()
+    }
+
+    /// There is nobody to tell: a session that was created is nobody's then. Says whether a new id was to be told.
+    pub(crate) fn note_unreachable(&mut self) -> bool {
+        if !matches!(self.news, News::Issued(_)) {
+            return false;
+        }
+        self.news = News::Nothing;
+        if let Some(stored) = self.base.stored().filter(|stored| stored.meta.origins.is_empty()) {
+            let key = stored.key.clone();
+            self.chores.push(Chore::EndUnreachable(key));
+        }
+        true
+    }
+
+    /// Puts the work of a commit that failed, of whose ends so many were done, in front of what came meanwhile.
+    pub(crate) fn put_back(&mut self, work: Arc<Work>, ended: usize) {
+        if self.pending.get().is_some() {
+            self.under_way = Some(work);
+            return;
+        }
+        let mut work = Arc::unwrap_or_clone(work);
+        work.ends.drain(..ended);
+        work.extend(std::mem::take(&mut self.work));
+        self.work = work;
+    }
+
+    /// Returns what a commit that failed was about.
+    pub(crate) fn lost(&self) -> &Work {
+        self.under_way.as_deref().unwrap_or(&self.work)
     }
 
     /// Forgets what is not going to be stored; the handler sees what is.
-    pub(crate) fn forget_changes(&mut self) {
-        self.draft = self.stored().map_or_else(Draft::default, |stored| Draft::new(stored.record.data.clone()));
-        self.forget_wishes();
+    pub(crate) fn forget_work(&mut self) {
+        self.work = Work::default();
+        self.under_way = None;
     }
 
-    /// Forgets what is not going to be stored, and shows the handler what it wrote all the same.
-    pub(crate) fn forget_wishes(&mut self) {
-        self.log.forget(self.log.last());
-        self.wishes = Wishes { asked: self.wishes.asked, ..Wishes::default() };
-    }
-
-    /// Says whether something would be lost if nobody committed.
-    pub(crate) fn has_changes(&self) -> bool {
-        !self.ended.is_empty() || !self.log.is_empty() || self.wishes.owner.is_some() || self.wishes.rotate
+    pub(crate) fn set_age(&mut self, age: Age) {
+        if self.meta().age != age {
+            self.work.age = Some(age);
+        }
     }
 }

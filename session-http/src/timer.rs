@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::{Error, SessionConfig};
+use crate::Error;
+use crate::config::Config;
 
 /// Lets a task sleep. Runtimes can, and this crate has none; `session-tower` brings the one of tokio.
 pub trait Timer: fmt::Debug + Send + Sync {
@@ -19,10 +20,24 @@ pub trait Timer: fmt::Debug + Send + Sync {
 #[error("the store did not answer in time")]
 struct NoAnswer;
 
-impl SessionConfig {
-    /// Drops work on the store that takes too long. Nothing is timed as long as the store answers at once.
+/// Says whether it was decided here that there is no answer.
+pub(crate) fn is_no_answer(error: &Error) -> bool {
+    matches!(error, Error::Store(session_core::Error::Unavailable(cause)) if cause.is::<NoAnswer>())
+}
+
+impl Config {
+    /// Gives up work on the store that takes too long. Nothing is timed as long as the store answers at once.
     pub(crate) fn in_time<'w, T>(
         &'w self,
+        work: Pin<&'w mut (impl Future<Output = Result<T, Error>> + Send)>,
+    ) -> impl Future<Output = Result<T, Error>> + Send {
+        self.within(self.store_timeout, work)
+    }
+
+    /// Gives it up after another time.
+    pub(crate) fn within<'w, T>(
+        &'w self,
+        limit: Duration,
         mut work: Pin<&'w mut (impl Future<Output = Result<T, Error>> + Send)>,
     ) -> impl Future<Output = Result<T, Error>> + Send {
         let mut alarm = None;
@@ -31,7 +46,7 @@ impl SessionConfig {
                 return Poll::Ready(done);
             }
             let Some(timer) = &self.timer else { return Poll::Pending };
-            let alarm = alarm.get_or_insert_with(|| timer.sleep(self.store_timeout));
+            let alarm = alarm.get_or_insert_with(|| timer.sleep(limit));
             alarm.as_mut().poll(context).map(|()| Err(session_core::Error::unavailable(NoAnswer).into()))
         })
     }

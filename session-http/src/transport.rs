@@ -16,8 +16,7 @@ use crate::cookie::secret_header;
 /// An id in a URL is such a transport, and none that this library has: URLs are kept in histories, logs and bookmarks, sent
 /// to other sites as `Referer`, and pasted into mails, and whoever has one is that user.
 pub trait Transport: fmt::Debug + Send + Sync {
-    /// Finds what a request presents, without any I/O. Collect all places where it may stand into the [`Presented`]: a request
-    /// that presents two ids has none.
+    /// Finds what a request presents, without any I/O: collect all places where it may stand into the [`Presented`].
     fn find<'r>(&self, uri: &'r Uri, headers: &'r HeaderMap) -> Presented<'r>;
 
     /// Tells the client its new id, or that it has none any more. Called only for a response that has to tell one.
@@ -28,15 +27,21 @@ pub trait Transport: fmt::Debug + Send + Sync {
     fn varies_by(&self) -> Option<HeaderName>;
 }
 
-/// What a request presents as the id of its session; collected from all that it has.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Presented<'r> {
-    /// There is none.
-    Nothing,
-    /// There is this one.
-    Once(&'r [u8]),
-    /// There are several, and nobody can tell which one the server gave (S9): it counts as none.
-    Several,
+/// What a request presents as the id of its session; collected from all places where it may stand.
+///
+/// Of several texts, those that have no valid signature do not count; and of several sessions, the one that is live (S9). So many that nobody
+/// can mean it are none.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Presented<'r>(Vec<&'r [u8]>);
+
+impl<'r> Presented<'r> {
+    /// The most texts of one request that are looked at; with more there is none.
+    pub const MOST: usize = 16;
+
+    /// Returns the texts in their order; none if there are more than [`MOST`](Presented::MOST).
+    pub fn texts(&self) -> &[&'r [u8]] {
+        &self.0
+    }
 }
 
 /// What a client has to know after a request.
@@ -120,23 +125,15 @@ impl Transport for HeaderTransport {
 }
 
 impl<'r> FromIterator<&'r [u8]> for Presented<'r> {
-    fn from_iter<I: IntoIterator<Item = &'r [u8]>>(values: I) -> Self {
-        let mut values = values.into_iter();
-        match (values.next(), values.next()) {
-            (None, _) => Self::Nothing,
-            (Some(value), None) => Self::Once(value),
-            (Some(_), Some(_)) => Self::Several,
-        }
+    fn from_iter<I: IntoIterator<Item = &'r [u8]>>(texts: I) -> Self {
+        let texts: Vec<_> = texts.into_iter().take(Self::MOST + 1).collect();
+        if texts.len() > Self::MOST { Self::default() } else { Self(texts) }
     }
 }
 
 impl fmt::Debug for Presented<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Nothing => "Nothing",
-            Self::Once(_) => "Once(redacted)",
-            Self::Several => "Several",
-        })
+        write!(f, "Presented({} redacted)", self.0.len())
     }
 }
 

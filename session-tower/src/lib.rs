@@ -1,24 +1,21 @@
-// The program in the README uses axum.
+// The programs in the README use axum.
 #![cfg_attr(feature = "axum", doc = include_str!("../README.md"))]
 #![cfg_attr(not(feature = "axum"), doc = "Sessions as a tower layer.")]
 
-#[cfg(feature = "axum")]
-mod axum;
+mod body;
 mod layer;
-mod rejection;
 mod service;
-mod session;
 mod timer;
 
+#[cfg(feature = "axum")]
+pub use session_http::Fresh;
 pub use session_http::{
-    CommitFailure, CookiePolicy, Error, FailurePolicy, HeaderTransport, InvalidCookie, InvalidSecrets, LoadFailure,
-    LogoutFailure, News, Presented, Priority, Proxy, SameSite, Secrets, SecureConnection, SecurePolicy, SessionConfig,
-    SessionLimit, Transport, express,
+    CommitFailure, CookieFormat, CookiePolicy, CookiePolicyBuilder, Error, FailurePolicy, HeaderTransport,
+    InvalidCookie, InvalidSecrets, LoadFailure, LogoutFailure, Native, News, Presented, Priority, Proxy, RequestHead,
+    SameSite, Secrets, SecureConnection, SecurePolicy, ServerErrors, Session, SessionConfig, SessionLimit, SessionSlot,
+    Sessions, SignedId, Timer, Transport, UnreadableSession,
 };
 
-#[cfg(feature = "axum")]
-pub use axum::Fresh;
+pub use body::SessionBody;
 pub use layer::SessionLayer;
-pub use rejection::Rejection;
 pub use service::{ResponseFuture, SessionService};
-pub use session::Session;

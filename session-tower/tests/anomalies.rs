@@ -8,14 +8,14 @@ use std::time::Duration;
 use http::{Request, Response, header};
 use session_core::{Clock, Expiry, ManualClock, OwnerId, Page, Record, Scope, SessionIndex, SessionStore, SystemClock};
 use session_store_memory::MemoryStore;
-use session_tower::{Rejection, Secrets, Session, SessionConfig, SessionLayer};
+use session_tower::{Error, Secrets, Session, SessionConfig, SessionLayer};
 use tokio::sync::Notify;
 use tower::{Layer, ServiceExt, service_fn};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-type Act = fn(&Session) -> Result<(), Rejection>;
+type Act = fn(&Session) -> Result<(), Error>;
 
 /// What a handler does: something, a pause if there is a gate, and something else.
 #[derive(Clone)]
@@ -39,39 +39,38 @@ struct Site {
     cookie: Mutex<String>,
 }
 
-fn nothing(_: &Session) -> Result<(), Rejection> {
+fn nothing(_: &Session) -> Result<(), Error> {
     Ok(())
 }
 
-fn increment(session: &Session) -> Result<(), Rejection> {
-    Ok(session.modify("n", |n: &mut u32| *n += 1)?)
+fn increment(session: &Session) -> Result<(), Error> {
+    session.modify("n", |n: &mut u32| *n += 1)
 }
 
-fn touch(session: &Session) -> Result<(), Rejection> {
+fn touch(session: &Session) -> Result<(), Error> {
     session.touch();
     Ok(())
 }
 
-fn rotate(session: &Session) -> Result<(), Rejection> {
+fn rotate(session: &Session) -> Result<(), Error> {
     session.rotate();
     Ok(())
 }
 
-fn login(session: &Session) -> Result<(), Rejection> {
-    session.login(OwnerId::parse("ada").expect("a short name is an owner"));
-    Ok(())
+fn login(session: &Session) -> Result<(), Error> {
+    session.login("ada")
 }
 
-fn logout(session: &Session) -> Result<(), Rejection> {
+fn logout(session: &Session) -> Result<(), Error> {
     session.logout();
     Ok(())
 }
 
 async fn application(request: Request<Script>) -> Result<Response<String>, Infallible> {
-    Ok(run(&request).await.unwrap_or_else(|rejection| rejection.to_response()))
+    Ok(run(&request).await.unwrap_or_else(|error| error.to_response()))
 }
 
-async fn run(request: &Request<Script>) -> Result<Response<String>, Rejection> {
+async fn run(request: &Request<Script>) -> Result<Response<String>, Error> {
     let (session, script) = (Session::of(request).await?, request.body());
     (script.before)(&session)?;
     if let Some(gate) = &script.gate {
@@ -83,8 +82,9 @@ async fn run(request: &Request<Script>) -> Result<Response<String>, Rejection> {
 }
 
 async fn send(layer: SessionLayer, cookie: String, script: Script) -> Response<String> {
-    let request = Request::builder().header(header::COOKIE, cookie).body(script).expect("the cookie is a header");
-    layer.layer(service_fn(application)).oneshot(request).await.expect("it always answers")
+    let request = Request::post("/").header(header::COOKIE, cookie).body(script).expect("the cookie is a header");
+    let response = layer.layer(service_fn(application)).oneshot(request).await.expect("it always answers");
+    response.map(|body| body.into_inner().unwrap_or_else(|refusal| refusal))
 }
 
 impl Site {
@@ -176,7 +176,7 @@ async fn a2_a_logout_is_not_undone() {
         let before = site.cookie();
         site.clock.advance(2 * MINUTE);
         let paused = site.paused(increment, after, async || drop(site.request(logout).await)).await;
-        assert!(paused.status() == 200 && !paused.headers().contains_key(header::SET_COOKIE));
+        assert!(paused.status() == 409 && !paused.headers().contains_key(header::SET_COOKIE));
         assert_eq!((site.cookie().as_str(), site.records().await.len()), ("", 0));
         *site.cookie.lock().expect("no test panics under this lock") = before;
         assert_eq!(site.n().await, 0);
@@ -186,16 +186,27 @@ async fn a2_a_logout_is_not_undone() {
 #[tokio::test]
 async fn a3_a_stale_write_after_a_rotation_touches_neither_the_session_nor_the_cookie() {
     for change in [rotate as Act, login] {
-        for after in [increment as Act, touch, rotate, logout] {
+        for (after, status) in [(increment as Act, 409), (touch, 200), (rotate, 409)] {
             let site = Site::new().await;
             let old = site.cookie();
             let paused = site.paused(nothing, after, async || drop(site.request(change).await)).await;
+            assert_eq!(paused.status(), status);
             assert!(!paused.headers().contains_key(header::SET_COOKIE));
             assert_ne!(site.cookie(), old);
             assert_eq!((site.n().await, site.records().await.len()), (1, 1));
             *site.cookie.lock().expect("no test panics under this lock") = old;
             assert_eq!(site.n().await, 0, "the old id is dead");
         }
+    }
+}
+
+#[tokio::test]
+async fn a3_a_logout_after_a_rotation_ends_what_the_id_became() {
+    for change in [rotate as Act, login] {
+        let site = Site::new().await;
+        let paused = site.paused(nothing, logout, async || drop(site.request(change).await)).await;
+        assert_eq!(paused.status(), 200);
+        assert_eq!((site.cookie().as_str(), site.records().await.len()), ("", 0));
     }
 }
 

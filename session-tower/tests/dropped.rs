@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::{Arc, Weak};
 
 use http::{Request, Response, header};
-use session_core::{OwnerId, Scope, SessionIndex};
+use session_core::{Scope, SessionIndex};
 use session_store_memory::MemoryStore;
 use session_tower::{Error, Secrets, Session, SessionLayer};
 use tokio::sync::oneshot;
@@ -39,7 +39,7 @@ async fn drop_request(layer: &SessionLayer, cookie: &str, fails: bool) -> Sessio
         async move {
             let session = Session::of(&request).await?;
             session.rotate();
-            session.login(OwnerId::parse("ada")?);
+            session.login("ada")?;
             let _ = send.expect("it is called once").send(session);
             if fails {
                 return Err("the application broke".into());
@@ -65,8 +65,7 @@ async fn a_task_that_goes_on_stores_its_data_and_changes_no_id() {
         let session = drop_request(&layer, &cookie, fails).await;
         session.set("late", &1).expect("a number is JSON");
         session.save().await.expect("the store works");
-        session.login(OwnerId::parse("ada").expect("a short name is an owner"));
-        assert!(matches!(session.save().await, Err(Error::HeadSent)));
+        assert!(matches!(session.login("ada"), Err(Error::HeadSent)));
         let there = drop_request(&layer, &cookie, fails).await;
         // What it wished for is forgotten, so it shows what is stored.
         assert_eq!((there.keys(), there.owner()), (vec!["cart".to_owned(), "late".to_owned()], None));

@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use conformance_tests::traces;
 use http::{Request, Response, StatusCode, header};
 use session_core::{
-    Error, OwnerId, Record, Result, Revision, Scope, SessionIndex, SessionKey, SessionStore, Timestamp,
+    Clock, Error, Listing, OwnerId, Page, Record, Result, Revision, Scope, SessionIndex, SessionKey, SessionStore,
+    SystemClock, Timestamp,
 };
 use session_store_memory::MemoryStore;
-use session_tower::{Rejection, Secrets, Session, SessionLayer};
+use session_tower::{FailurePolicy, Secrets, ServerErrors, Session, SessionBody, SessionLayer};
 use tokio::sync::Notify;
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 
@@ -22,7 +23,7 @@ fn layer(store: &Arc<MemoryStore>) -> SessionLayer {
 }
 
 fn request(path: &str, cookie: &str) -> Request<String> {
-    let request = Request::builder().uri(path).header(header::COOKIE, cookie);
+    let request = Request::post(path).header(header::COOKIE, cookie);
     request.body(String::new()).expect("the test's request is valid")
 }
 
@@ -38,7 +39,7 @@ fn cookie(response: &Response<String>) -> Option<String> {
 async fn application(request: Request<String>, gate: Arc<Gate>) -> std::result::Result<Response<String>, BoxError> {
     let answer = match Session::of(&request).await {
         Ok(session) => act(&session, request.uri().path(), &gate).await?,
-        Err(rejection) => rejection.to_response(),
+        Err(error) => error.to_response(),
     };
     Ok(answer)
 }
@@ -53,7 +54,7 @@ async fn act(session: &Session, path: &str, gate: &Gate) -> std::result::Result<
     let mut status = StatusCode::OK;
     match path {
         "/read" => {}
-        "/login" => session.login(OwnerId::parse("ada")?),
+        "/login" => session.login("ada")?,
         "/logout" => session.logout(),
         _ => session.modify("n", |n: &mut u32| *n += 1)?,
     }
@@ -77,7 +78,12 @@ type Answer = std::result::Result<Response<String>, BoxError>;
 async fn send(store: &Arc<MemoryStore>, gate: &Arc<Gate>, path: &str, cookie: &str) -> Answer {
     let gate = gate.clone();
     let service = layer(store).layer(service_fn(move |request| application(request, gate.clone())));
-    service.oneshot(request(path, cookie)).await
+    service.oneshot(request(path, cookie)).await.map(plain)
+}
+
+/// Takes the body out of the layer's, whether it is the application's or that of a refusal.
+fn plain(response: Response<SessionBody<String>>) -> Response<String> {
+    response.map(|body| body.into_inner().unwrap_or_else(|refusal| refusal))
 }
 
 /// Runs `meanwhile` while `/slow` waits in its handler, and returns the answer of `/slow`.
@@ -122,13 +128,13 @@ async fn a_request_that_is_paused_neither_loses_nor_revives() {
             assert!(send(&store, gate, path, &cookie).await.expect("it answers").headers().contains_key("set-cookie"));
         })
         .await;
-        assert_eq!(paused.status(), 200);
+        assert_eq!(paused.status(), 409, "what it added is not stored");
         if path == "/login" {
             assert!(!paused.headers().contains_key(header::SET_COOKIE));
             assert_eq!(store.count(Scope::All).await.expect("it counts"), 1);
         }
         store.clear().await.expect("it clears");
-        let again = Record::new(session_core::Data::empty(), Timestamp::MIN, Timestamp::MAX);
+        let again = Record::new(session_core::Data::empty(), SystemClock.now(), Timestamp::MAX);
         let key = key_of(&cookie);
         store.create(&key, &again).await.expect("the key is free");
     }
@@ -156,10 +162,38 @@ async fn an_error_status_is_stored_and_an_error_or_a_panic_is_not() {
 }
 
 #[tokio::test]
+async fn a_status_of_the_server_is_not_stored_if_the_policy_says_so() {
+    let store = Arc::new(MemoryStore::new());
+    let discard = FailurePolicy::default().with_server_errors(ServerErrors::Discard);
+    let broken = service_fn(async |request: Request<String>| {
+        Session::of(&request).await?.set("n", &1)?;
+        let mut response = Response::new(String::new());
+        *response.status_mut() = StatusCode::BAD_GATEWAY;
+        Ok::<_, BoxError>(response)
+    });
+    let response = layer(&store).with_failure(discard).layer(broken).oneshot(request("/", "")).await;
+    assert_eq!(response.expect("it answers").status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(store.count(Scope::All).await.expect("it counts"), 0);
+}
+
+#[tokio::test]
+async fn a_commit_that_failed_is_answered_with_the_applications_own_words() {
+    let store = Arc::new(MemoryStore::new().with_max_data_bytes(2));
+    let layer = layer(&store).with_refusal(|error| {
+        let mut response = error.to_response::<String>();
+        "too much".clone_into(response.body_mut());
+        Some(response)
+    });
+    let service = layer.layer(service_fn(|request| application(request, Arc::default())));
+    let response = plain(service.oneshot(request("/", "")).await.expect("it answers"));
+    assert_eq!((response.status().as_u16(), response.body().as_str()), (500, "too much"));
+}
+
+#[tokio::test]
 async fn without_the_layer_there_is_no_session() {
-    let rejection = Session::of(&request("/", "")).await.expect_err("no layer is around");
-    assert!(matches!(rejection, Rejection::MissingLayer));
-    assert_eq!(rejection.to_response::<()>().status(), 500);
+    let error = Session::of(&request("/", "")).await.expect_err("no layer is around");
+    assert!(matches!(error, session_tower::Error::MissingLayer));
+    assert_eq!(error.to_response::<()>().status(), 500);
 }
 
 /// Fails every call and counts them.
@@ -198,6 +232,22 @@ impl SessionStore for Absent {
     }
 }
 
+#[async_trait]
+impl SessionIndex for Absent {
+    async fn list(&self, _: Scope<'_>, _: &Page) -> Result<Listing> {
+        self.refuse()
+    }
+    async fn count(&self, _: Scope<'_>) -> Result<u64> {
+        self.refuse()
+    }
+    async fn delete_owned(&self, _: &OwnerId, _: Option<&SessionKey>) -> Result<u64> {
+        self.refuse()
+    }
+    async fn clear(&self) -> Result<u64> {
+        self.refuse()
+    }
+}
+
 #[tokio::test]
 async fn s18_an_outage_is_a_503_for_who_needs_the_session_and_nothing_for_others() {
     let (store, gate) = (Arc::new(MemoryStore::new()), Arc::default());
@@ -207,7 +257,7 @@ async fn s18_an_outage_is_a_503_for_who_needs_the_session_and_nothing_for_others
     let layer = SessionLayer::new(absent.clone(), secrets);
 
     let quiet = service_fn(async |_: Request<String>| Ok::<_, Infallible>(Response::new("hello".to_owned())));
-    let response = layer.layer(quiet).oneshot(request("/", &cookie)).await.expect("it answers");
+    let response = plain(layer.layer(quiet).oneshot(request("/", &cookie)).await.expect("it answers"));
     assert_eq!((response.body().as_str(), response.headers().len()), ("hello", 0));
     assert_eq!(absent.0.load(Ordering::Relaxed), 0);
 
@@ -220,6 +270,7 @@ async fn s18_an_outage_is_a_503_for_who_needs_the_session_and_nothing_for_others
         assert_eq!(response.status(), status, "{path}");
         assert_eq!(response.headers().contains_key(header::RETRY_AFTER), status == 503);
         assert!(!response.headers().contains_key(header::SET_COOKIE));
+        let response = plain(response);
         assert!(status == 200 || response.body().is_empty(), "the application's answer was replaced");
     }
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::{Request, Response, header};
-use session_core::{OwnerId, Record, Result, Revision, SessionKey, SessionStore, Timestamp};
+use session_core::{
+    Listing, OwnerId, Page, Record, Result, Revision, Scope, SessionIndex, SessionKey, SessionStore, Timestamp,
+};
 use session_store_memory::MemoryStore;
 use session_tower::{
-    CommitFailure, FailurePolicy, LoadFailure, LogoutFailure, Rejection, Secrets, Session, SessionLayer,
+    CommitFailure, Error, FailurePolicy, LoadFailure, LogoutFailure, Secrets, Session, SessionBody, SessionLayer,
 };
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
@@ -65,13 +67,33 @@ impl SessionStore for Distant {
     }
 }
 
-async fn application(request: Request<String>) -> std::result::Result<Response<String>, Rejection> {
+#[async_trait]
+impl SessionIndex for Distant {
+    async fn list(&self, scope: Scope<'_>, page: &Page) -> Result<Listing> {
+        self.travel().await;
+        self.inner.list(scope, page).await
+    }
+    async fn count(&self, scope: Scope<'_>) -> Result<u64> {
+        self.travel().await;
+        self.inner.count(scope).await
+    }
+    async fn delete_owned(&self, owner: &OwnerId, except: Option<&SessionKey>) -> Result<u64> {
+        self.travel().await;
+        self.inner.delete_owned(owner, except).await
+    }
+    async fn clear(&self) -> Result<u64> {
+        self.travel().await;
+        self.inner.clear().await
+    }
+}
+
+async fn application(request: Request<String>) -> std::result::Result<Response<String>, Error> {
     let session = match Session::of(&request).await {
         Ok(session) => session,
-        Err(rejection) => return Ok(rejection.to_response()),
+        Err(error) => return Ok(error.to_response()),
     };
     match request.uri().path() {
-        "/login" => session.login(OwnerId::parse("ada").expect("a short name is an owner")),
+        "/login" => session.login("ada")?,
         "/logout" => session.logout(),
         "/write" => session.modify("n", |n: &mut u32| *n += 1)?,
         _ => {}
@@ -86,11 +108,16 @@ fn layer(store: &Arc<Distant>, policy: FailurePolicy) -> SessionLayer {
 
 /// Sends a request, and checks that it is answered in time: the limit for the load, and as much for the commit.
 async fn send(layer: &SessionLayer, path: &str, cookie: &str) -> Response<String> {
-    let request = Request::builder().uri(path).header(header::COOKIE, cookie).body(String::new());
+    let request = Request::post(path).header(header::COOKIE, cookie).body(String::new());
     let start = Instant::now();
     let answer = layer.layer(service_fn(application)).oneshot(request.expect("the test's request is valid")).await;
     assert!(start.elapsed() <= 2 * LIMIT + Duration::from_millis(2), "{path} took {:?}", start.elapsed());
-    answer.expect("it answers")
+    plain(answer.expect("it answers"))
+}
+
+/// Takes the body out of the layer's, whether it is the application's or that of a refusal.
+fn plain(response: Response<SessionBody<String>>) -> Response<String> {
+    response.map(|body| body.into_inner().unwrap_or_else(|refusal| refusal))
 }
 
 async fn login(layer: &SessionLayer) -> String {

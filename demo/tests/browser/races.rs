@@ -39,6 +39,23 @@ fn twenty_tabs_that_think_between_reading_and_writing_lose_nothing() {
 }
 
 #[test]
+fn sixty_tabs_at_once_do_not_overfill_the_cart() {
+    let server = Server::in_memory();
+    let mut client = server.client().logged_in_as("ada");
+    add_at_once(&client, 15, "0");
+    (15..495).for_each(|number| assert_eq!(client.post("/cart", &[("item", &number.to_string())]).status, 303));
+    let add = |number: usize| {
+        let mut tab = client.clone();
+        move || tab.post("/cart", &[("item", &format!("late {number}")), ("delay_ms", "300")]).status
+    };
+    let tabs: Vec<_> = (0..60).map(|number| thread::spawn(add(number))).collect();
+    let answers: Vec<_> = tabs.into_iter().map(|tab| tab.join().unwrap()).collect();
+    let with = |status| answers.iter().filter(|answer| **answer == status).count();
+    assert_eq!((with(303), with(422)), (5, 55), "{answers:?}");
+    assert_eq!(client.cart().len(), 500);
+}
+
+#[test]
 fn a_logout_under_a_slow_request_stays() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::on_sqlite(folder.path());
@@ -52,7 +69,8 @@ fn a_logout_under_a_slow_request_stays() {
     assert!(!slow.is_finished(), "the logout came too late to prove anything");
 
     let (answer, mut tab) = slow.join().unwrap();
-    assert_eq!((answer.status, answer.set_cookie()), (303, None));
+    assert_eq!((answer.status, answer.set_cookie()), (409, None));
+    assert!(answer.body.contains("nothing was changed"), "{}", answer.body);
     assert_eq!((tab.user(), tab.cart().len()), (None, 0));
     assert_eq!(stolen.user(), None);
     let mut again = server.client().logged_in_as("ada");
@@ -71,7 +89,7 @@ fn a_login_under_a_slow_request_stays() {
     assert!(!slow.is_finished(), "the login came too late to prove anything");
 
     let (answer, mut tab) = slow.join().unwrap();
-    assert_eq!(answer.set_cookie(), None, "the cookie of the login is left alone");
+    assert_eq!((answer.status, answer.set_cookie()), (409, None), "the cookie of the login is left alone");
     assert_eq!((tab.user(), tab.cart().len()), (None, 0), "the old id stays dead");
     assert_eq!((client.user().as_deref(), client.cart()), (Some("ada"), vec!["tea".to_owned()]));
 }

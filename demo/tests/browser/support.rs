@@ -119,7 +119,7 @@ pub(crate) fn command() -> Command {
 }
 
 /// Names the folder of what `scripts/secrecy` searches: what is logged, and what must not be in it.
-const TRACES: &str = "SESSION_TEST_TRACES";
+pub(crate) const TRACES: &str = "SESSION_TEST_TRACES";
 
 /// Adds a line to a file of this process, if there is a folder for it.
 fn note(end: &str, line: &str) {
@@ -130,7 +130,7 @@ fn note(end: &str, line: &str) {
     }
 }
 
-fn keep_out_of_the_log(secret: &str) {
+pub(crate) fn keep_out_of_the_log(secret: &str) {
     let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
     note("secrets", &hex);
 }
@@ -233,7 +233,7 @@ impl Answer {
 }
 
 /// Every request has a connection of its own, follows no redirect, and takes every status for an answer.
-fn agent() -> ureq::Agent {
+pub(crate) fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .max_redirects(0)
         .max_redirects_will_error(false)

@@ -14,9 +14,9 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
-use session_core::{OwnerId, SessionStore};
+use session_core::{SessionIndex, Sweeper};
 use session_store_memory::MemoryStore;
-use session_tower::{HeaderTransport, Rejection, Secrets, Session, SessionLayer};
+use session_tower::{Error, HeaderTransport, Secrets, Session, SessionLayer};
 
 #[derive(Deserialize)]
 struct User {
@@ -25,7 +25,7 @@ struct User {
 
 /// Stands for whatever proves who the client is.
 async fn login(session: Session, Form(form): Form<User>) -> Result<StatusCode, StatusCode> {
-    session.login(OwnerId::parse(&form.user).map_err(|_| StatusCode::BAD_REQUEST)?);
+    session.login(form.user).map_err(|_| StatusCode::BAD_REQUEST)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -34,17 +34,17 @@ async fn logout(session: Session) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn cart(session: Session) -> Result<Json<Vec<String>>, Rejection> {
+async fn cart(session: Session) -> Result<Json<Vec<String>>, Error> {
     Ok(Json(session.get("cart")?.unwrap_or_default()))
 }
 
-async fn add(session: Session, Json(item): Json<String>) -> Result<StatusCode, Rejection> {
+async fn add(session: Session, Json(item): Json<String>) -> Result<StatusCode, Error> {
     session.modify("cart", move |cart: &mut Vec<String>| cart.push(item.clone()))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Makes the application.
-pub(crate) fn app(store: Arc<dyn SessionStore>, secrets: Secrets) -> Router {
+pub(crate) fn app(store: Arc<dyn SessionIndex>, secrets: Secrets) -> Router {
     let sessions = SessionLayer::new(store, secrets).with_transport(HeaderTransport::default());
     Router::new()
         .route("/login", post(login))
@@ -56,7 +56,10 @@ pub(crate) fn app(store: Arc<dyn SessionStore>, secrets: Secrets) -> Router {
 #[tokio::main]
 #[allow(dead_code, reason = "the tests use the application without its main")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let app = app(Arc::new(MemoryStore::new()), Secrets::random_for_development()?);
+    let store = Arc::new(MemoryStore::new());
+    // Expired sessions are dead at once; this frees their space.
+    tokio::spawn(Sweeper::new(store.clone()).run(tokio::time::sleep, std::future::pending(), drop));
+    let app = app(store, Secrets::random_for_development()?);
     axum::serve(tokio::net::TcpListener::bind("127.0.0.1:3000").await?, app).await?;
     Ok(())
 }

@@ -8,9 +8,9 @@ use axum::http::StatusCode;
 use axum::response::Redirect;
 use axum::routing::{get, post};
 use serde::Deserialize;
-use session_core::{OwnerId, SessionIndex, SessionKey};
+use session_core::{SessionIndex, SessionKey, Sweeper};
 use session_store_memory::MemoryStore;
-use session_tower::{CookiePolicy, Fresh, Rejection, Secrets, Session, SessionLayer, SessionLimit};
+use session_tower::{CookiePolicy, Error, Fresh, Secrets, Session, SessionLayer, SessionLimit};
 
 #[derive(Deserialize)]
 struct Credentials {
@@ -34,11 +34,10 @@ async fn home(session: Session) -> String {
 
 /// The id changes with the login, and the old one is dead when this has been answered.
 async fn login(session: Session, Form(credentials): Form<Credentials>) -> Result<Redirect, StatusCode> {
-    let owner = OwnerId::parse(&credentials.user).map_err(|_| StatusCode::BAD_REQUEST)?;
     if !is_right(&credentials) {
         return Err(StatusCode::UNAUTHORIZED);
     }
-    session.login(owner);
+    session.login(credentials.user).map_err(|error| error.status())?;
     Ok(Redirect::to("/"))
 }
 
@@ -49,30 +48,30 @@ async fn logout(session: Session) -> Redirect {
 }
 
 /// "Your devices": the keys let nobody in, so they may be in a page.
-async fn devices(session: Session) -> Result<String, Rejection> {
+async fn devices(session: Session) -> Result<String, Error> {
     let own = session.key();
     let line = |key: &SessionKey| format!("{key}{}\n", if own.as_ref() == Some(key) { " (this one)" } else { "" });
     Ok(session.sessions().await?.iter().map(|info| line(&info.key)).collect())
 }
 
 /// Ends one of the user's own sessions; the key of somebody else's does nothing.
-async fn end_device(session: Session, Form(device): Form<Device>) -> Result<Redirect, Rejection> {
+async fn end_device(session: Session, Form(device): Form<Device>) -> Result<Redirect, Error> {
     if let Ok(key) = SessionKey::parse(&device.key) {
         session.end_session(&key).await?;
     }
     Ok(Redirect::to("/devices"))
 }
 
-/// Who logged in more than five minutes ago gets a 403.
-async fn change_password(session: Fresh<300>) -> Result<String, Rejection> {
+/// Who logged in more than five minutes ago gets a 403. If somebody else who has the id was faster, nothing is ended and the response is a 409.
+async fn change_password(session: Fresh<300>) -> Result<String, Error> {
     let ended = session.end_other_sessions().await?;
     Ok(format!("changed, and {ended} other sessions ended"))
 }
 
 /// Makes the application; at most five sessions for each user.
 pub(crate) fn app(store: Arc<dyn SessionIndex>, secrets: Secrets) -> Router {
-    let sessions = SessionLayer::new(store.clone(), secrets)
-        .with_session_limit(store, SessionLimit::end_oldest(5))
+    let sessions = SessionLayer::new(store, secrets)
+        .with_session_limit(SessionLimit::end_oldest(5))
         // Without this line the cookie is sent over HTTPS only.
         .with_cookie(CookiePolicy::insecure_for_development());
     Router::new()
@@ -87,7 +86,10 @@ pub(crate) fn app(store: Arc<dyn SessionIndex>, secrets: Secrets) -> Router {
 #[tokio::main]
 #[allow(dead_code, reason = "the tests use the application without its main")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let app = app(Arc::new(MemoryStore::new()), Secrets::random_for_development()?);
+    let store = Arc::new(MemoryStore::new());
+    // Expired sessions are dead at once; this frees their space.
+    tokio::spawn(Sweeper::new(store.clone()).run(tokio::time::sleep, std::future::pending(), drop));
+    let app = app(store, Secrets::random_for_development()?);
     axum::serve(tokio::net::TcpListener::bind("127.0.0.1:3000").await?, app).await?;
     Ok(())
 }

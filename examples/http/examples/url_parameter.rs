@@ -16,9 +16,9 @@ use axum::Router;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::response::{Html, Redirect};
 use axum::routing::{get, post};
-use session_core::{Expiry, InvalidExpiry, SessionStore};
+use session_core::{Expiry, InvalidExpiry, SessionIndex, Sweeper};
 use session_store_memory::MemoryStore;
-use session_tower::{News, Presented, Rejection, Secrets, Session, SessionLayer, Transport};
+use session_tower::{Error, News, Presented, Secrets, Session, SessionLayer, Transport};
 
 const NAME: &str = "sid";
 
@@ -62,7 +62,7 @@ fn link(path: &str, id: Option<&str>) -> String {
     id.map_or_else(|| path.to_owned(), |id| format!("{path}?{NAME}={id}"))
 }
 
-async fn page(uri: Uri, session: Session) -> Result<(HeaderMap, Html<String>), Rejection> {
+async fn page(uri: Uri, session: Session) -> Result<(HeaderMap, Html<String>), Error> {
     let mut headers = HeaderMap::new();
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     let count: u32 = session.get("count")?.unwrap_or_default();
@@ -72,14 +72,14 @@ async fn page(uri: Uri, session: Session) -> Result<(HeaderMap, Html<String>), R
     Ok((headers, Html(format!("<form method=post action=\"{action}\">{count} <button>one more</button></form>"))))
 }
 
-async fn count(uri: Uri, session: Session) -> Result<Redirect, Rejection> {
+async fn count(uri: Uri, session: Session) -> Result<Redirect, Error> {
     session.modify("count", |count: &mut u32| *count += 1)?;
     let id = values(uri.query()).next().filter(|_| !session.is_new());
     Ok(Redirect::to(&link("/", id)))
 }
 
 /// Makes the application.
-pub(crate) fn app(store: Arc<dyn SessionStore>, secrets: Secrets) -> Result<Router, InvalidExpiry> {
+pub(crate) fn app(store: Arc<dyn SessionIndex>, secrets: Secrets) -> Result<Router, InvalidExpiry> {
     let sessions = SessionLayer::new(store, secrets)
         .with_transport(InUrl)
         .with_expiry(Expiry::absolute(Duration::from_secs(10 * 60))?);
@@ -89,7 +89,10 @@ pub(crate) fn app(store: Arc<dyn SessionStore>, secrets: Secrets) -> Result<Rout
 #[tokio::main]
 #[allow(dead_code, reason = "the tests use the application without its main")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let app = app(Arc::new(MemoryStore::new()), Secrets::random_for_development()?)?;
+    let store = Arc::new(MemoryStore::new());
+    // Expired sessions are dead at once; this frees their space.
+    tokio::spawn(Sweeper::new(store.clone()).run(tokio::time::sleep, std::future::pending(), drop));
+    let app = app(store, Secrets::random_for_development()?)?;
     axum::serve(tokio::net::TcpListener::bind("127.0.0.1:3000").await?, app).await?;
     Ok(())
 }

@@ -25,7 +25,8 @@ impl io::Write for Log {
     }
 }
 
-/// Collects what is logged from now on; for the whole process, since a subscriber of one thread misses events of others.
+/// Collects what is logged from now on; for the whole process, since a subscriber of one thread misses events of
+/// others.
 pub(crate) fn start_log() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {

@@ -1,24 +1,21 @@
 //! A browser, requests that can be interleaved step by step, and a memory store that can be counted and switched off.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each target uses a part of it")]
 
 pub(crate) mod log;
-pub(crate) mod site;
+pub(crate) mod servers;
+mod store;
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use conformance_tests::traces;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use session_core::{
-    Clock, Error as StoreError, Expiry, Listing, ManualClock, OwnerId, Page, Record, Result as StoreResult, Revision,
-    Scope, SessionIndex, SessionKey, SessionStore, Timestamp,
-};
-use session_http::{Error, Secrets, Session, SessionConfig, SessionSlot, Timer};
+use session_core::{Clock, Expiry, ManualClock, OwnerId, SessionKey, SessionStore, Timestamp};
+use session_http::{Error, Secrets, Session, SessionConfig, SessionSlot, Sessions, Timer};
 use session_store_memory::MemoryStore;
+pub(crate) use store::{Trouble, WatchedStore};
 
 pub(crate) const SECRET: &str = "a secret of the tests, 32 bytes or more";
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
@@ -28,7 +25,7 @@ pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) struct App {
     pub(crate) store: Arc<WatchedStore>,
     pub(crate) clock: Arc<ManualClock>,
-    pub(crate) config: Arc<SessionConfig>,
+    pub(crate) config: Sessions,
 }
 
 /// One request on its way: between its beginning and [`Visit::finish`] anything may happen elsewhere.
@@ -36,6 +33,9 @@ pub(crate) struct Visit {
     slot: SessionSlot,
     headers: HeaderMap,
 }
+
+/// What a handler does.
+pub(crate) type Act = fn(&Session);
 
 /// The timer of tokio, whose time tests can stop.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl App {
         let start = Timestamp::from_unix_millis(1_767_268_800_000).expect("a date of our time is in range");
         let clock = Arc::new(ManualClock::new(start));
         let store = Arc::new(WatchedStore::new(MemoryStore::new().with_clock(clock.clone())));
-        let config = Arc::new(configure(store.clone(), clock.clone()));
+        let config = configure(store.clone(), clock.clone()).into();
         Self { store, clock, config }
     }
 
@@ -147,15 +147,28 @@ impl Visit {
         response
     }
 
-    /// Ends the request as a layer does whose future is dropped.
-    pub(crate) fn abandon(&self) {
-        self.slot.abandon();
+    /// Ends the request as a layer does whose future is dropped; what is to be brought to its end all the same is.
+    pub(crate) async fn abandon(&self) {
+        if let Some(unfinished) = self.slot.abandon() {
+            unfinished.await;
+        }
+    }
+
+    /// Ends the request with a response of this status.
+    pub(crate) async fn finish_as(&self, status: StatusCode) -> Response<String> {
+        let mut response = Response::new(String::new());
+        *response.status_mut() = status;
+        self.finish_response(&mut response).await;
+        response
     }
 
     pub(crate) async fn finish_response(&self, response: &mut Response<String>) {
-        match self.slot.commit().await {
+        match self.slot.commit_of(response.status()).await {
             Ok(headers) => headers.apply_to(response),
             Err(error) => *response = self.slot.refuse(&error),
+        }
+        if let Some(unfinished) = self.slot.unfinished() {
+            tokio::spawn(unfinished);
         }
         keep_cookies_out(response.headers());
     }
@@ -197,136 +210,4 @@ pub(crate) fn assert_unavailable<B>(response: &Response<B>) {
 
 pub(crate) fn owner(name: &str) -> OwnerId {
     OwnerId::parse(name).expect("the test's owner is short")
-}
-
-/// What is wrong with the store.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    #[default]
-    None,
-    /// It refuses every call.
-    Down,
-    /// It never answers.
-    Hangs,
-    /// It takes this long before it does anything.
-    Slow(Duration),
-    /// It does what it is asked and takes this long to say so.
-    Late(Duration),
-    /// It does what it is asked and the answer is lost, but for loads.
-    LosesAnswers,
-}
-
-/// The memory store, with its calls listed, trouble if wanted, and a pause before every call.
-pub(crate) struct WatchedStore {
-    pub(crate) inner: MemoryStore,
-    calls: Mutex<Vec<&'static str>>,
-    trouble: Mutex<Trouble>,
-    yields: AtomicBool,
-}
-
-impl WatchedStore {
-    pub(crate) fn new(inner: MemoryStore) -> Self {
-        Self { inner, calls: Mutex::default(), trouble: Mutex::default(), yields: AtomicBool::new(false) }
-    }
-
-    pub(crate) fn set_down(&self, is_down: bool) {
-        self.set_trouble(if is_down { Trouble::Down } else { Trouble::None });
-    }
-
-    pub(crate) fn set_trouble(&self, trouble: Trouble) {
-        *self.trouble.lock().expect("no test panics under this lock") = trouble;
-    }
-
-    /// Lets other tasks run before every call.
-    pub(crate) fn yield_before_calls(&self) {
-        self.yields.store(true, Ordering::Relaxed);
-    }
-
-    /// Returns the calls since the last time that this was asked.
-    pub(crate) fn calls(&self) -> Vec<&'static str> {
-        std::mem::take(&mut self.calls.lock().expect("no test panics under this lock"))
-    }
-
-    async fn call<T>(&self, name: &'static str, work: impl Future<Output = StoreResult<T>>) -> StoreResult<T> {
-        self.calls.lock().expect("no test panics under this lock").push(name);
-        if self.yields.load(Ordering::Relaxed) {
-            tokio::task::yield_now().await;
-        }
-        let trouble = *self.trouble.lock().expect("no test panics under this lock");
-        match trouble {
-            Trouble::None => work.await,
-            Trouble::Down => Err(StoreError::unavailable("switched off")),
-            Trouble::Hangs => std::future::pending().await,
-            Trouble::Slow(wait) => {
-                tokio::time::sleep(wait).await;
-                work.await
-            }
-            Trouble::Late(wait) => {
-                let answer = work.await;
-                tokio::time::sleep(wait).await;
-                answer
-            }
-            Trouble::LosesAnswers if name == "load" => work.await,
-            Trouble::LosesAnswers => work.await.and(Err(StoreError::unavailable("the connection broke"))),
-        }
-    }
-}
-
-#[async_trait]
-impl SessionStore for WatchedStore {
-    async fn create(&self, key: &SessionKey, record: &Record) -> StoreResult<Revision> {
-        traces::keep_data_out(&record.data);
-        self.call("create", self.inner.create(key, record)).await
-    }
-
-    async fn load(&self, key: &SessionKey) -> StoreResult<Option<(Record, Revision)>> {
-        self.call("load", self.inner.load(key)).await
-    }
-
-    async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> StoreResult<Revision> {
-        traces::keep_data_out(&record.data);
-        self.call("update", self.inner.update(key, expected, record)).await
-    }
-
-    async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> StoreResult<()> {
-        self.call("touch", self.inner.touch(key, expires_at)).await
-    }
-
-    async fn rotate(
-        &self,
-        old: &SessionKey,
-        expected: Revision,
-        new: &SessionKey,
-        record: &Record,
-    ) -> StoreResult<Revision> {
-        traces::keep_data_out(&record.data);
-        self.call("rotate", self.inner.rotate(old, expected, new, record)).await
-    }
-
-    async fn delete(&self, key: &SessionKey) -> StoreResult<bool> {
-        self.call("delete", self.inner.delete(key)).await
-    }
-
-    async fn delete_expired(&self, limit: u32) -> StoreResult<u32> {
-        self.call("delete_expired", self.inner.delete_expired(limit)).await
-    }
-}
-
-#[async_trait]
-impl SessionIndex for WatchedStore {
-    async fn list(&self, scope: Scope<'_>, page: &Page) -> StoreResult<Listing> {
-        self.call("list", self.inner.list(scope, page)).await
-    }
-
-    async fn count(&self, scope: Scope<'_>) -> StoreResult<u64> {
-        self.call("count", self.inner.count(scope)).await
-    }
-
-    async fn delete_owned(&self, owner: &OwnerId, except: Option<&SessionKey>) -> StoreResult<u64> {
-        self.call("delete_owned", self.inner.delete_owned(owner, except)).await
-    }
-
-    async fn clear(&self) -> StoreResult<u64> {
-        self.call("clear", self.inner.clear()).await
-    }
 }

@@ -1,0 +1,34 @@
+//! The rules of Express, as the general way of a request asks for them.
+
+use std::sync::Arc;
+
+use http::Request;
+use session_core::{SessionId, Timestamp};
+use session_http::RequestHead;
+use session_http::rules::{Rules, Visit};
+
+use crate::{Express, ExpressVisit, signed};
+
+/// The rules of express-session, as an [`Express`] sets them; made by [`Express::config`].
+#[derive(Debug, Clone)]
+pub struct ExpressRules(pub(crate) Arc<Express>);
+
+impl Rules for ExpressRules {
+    fn arrive(self: Arc<Self>, head: &RequestHead<'_>, now: Timestamp) -> Option<Box<dyn Visit>> {
+        let cookie = self.0.cookie_for(head);
+        cookie.serves(head.path()).then(|| Box::new(ExpressVisit::of(self.0.clone(), &cookie, head, now)) as Box<dyn Visit>)
+    }
+
+    fn arrive_unseen(self: Arc<Self>, now: Timestamp) -> Box<dyn Visit> {
+        let unknown = Request::new(());
+        let head = RequestHead::of(&unknown);
+        Box::new(ExpressVisit::unseen(self.0.clone(), &head, now))
+    }
+
+    /// Express escapes whatever there is; browsers keep no more than 4096 bytes of a cookie's name and value.
+    fn can_present(&self, id: &SessionId) -> bool {
+        const MOST: usize = 4096;
+        id.expose().len() == SessionId::LENGTH
+            || self.0.name.len() + signed::write(id, &self.0.secrets).len() <= MOST
+    }
+}

@@ -1,0 +1,262 @@
+//! What becomes of a login, a logout or a write whose session is not there any more: a login joins, a logout follows, everything else is refused.
+
+use session_core::{OwnerId, Page, Record, Revision, Scope, SessionKey, Timestamp};
+
+use crate::Error;
+use crate::commit::Commit;
+use crate::config::Config;
+use crate::events::{self, Reason};
+use crate::meta::{Age, Meta};
+use crate::recent::Became;
+use crate::state::Base;
+use crate::tell::News;
+use crate::work::End;
+
+/// How many sessions of a user are listed to find one that came from another a moment ago, and how many of these are loaded.
+const LISTED: u32 = 200;
+const LOADED: usize = 6;
+
+/// A session whose id changes between the look and what is done with it is missed; a second look finds it.
+const LOOKS: u32 = 3;
+
+impl Commit {
+    /// A login under an id that was dead when it was presented: the same login may have been made a moment ago, by a double click or by a request
+    /// whose answer was lost. Then this one joins it.
+    pub(crate) async fn find_earlier_login(&mut self) -> Result<(), Error> {
+        if self.work.login().is_none() || self.base.stored().is_some() {
+            return Ok(());
+        }
+        if let Base::Ended { key, was_live: true } = &self.base {
+            return self.refuse(key);
+        }
+        let ended = |key: &&SessionKey| !self.work.ends.iter().any(|end| end.key == **key);
+        let presented: Vec<_> = self.presented.iter().filter(ended).cloned().collect();
+        for key in presented {
+            if self.join(&key).await? {
+                return Ok(());
+            }
+        }
+        self.base = Base::New;
+        Ok(())
+    }
+
+    /// The session is not stored any more.
+    pub(crate) async fn go_on_without(&mut self, key: &SessionKey) -> Result<(), Error> {
+        let now = self.sessions.now();
+        let is_over = self.base.stored().is_some_and(|stored| stored.record.expires_at <= now);
+        let became = self.sessions.recent.became(key, now);
+        let goes_on = if self.work.login().is_some() {
+            if became != Some(Became::Ended) && self.join(key).await? {
+                return Ok(());
+            }
+            // It is somebody else's now, or was nobody's: a new session, with what this request has.
+            is_over || matches!(became, Some(Became::Moved { .. } | Became::Emptied))
+        } else {
+            // Who sets something while the last value is removed begins anew.
+            became == Some(Became::Emptied) && !self.work.is_loud() && self.can_tell()
+        };
+        if !goes_on {
+            self.base = Base::Ended { key: key.clone(), was_live: true };
+            return Ok(());
+        }
+        self.base = Base::New;
+        self.is_merged = true;
+        self.replay()?;
+        self.make_room().await
+    }
+
+    /// Goes on with the session of the user who logs in that came from this key by a login a moment ago, if there is one.
+    pub(crate) async fn join(&mut self, key: &SessionKey) -> Result<bool, Error> {
+        let Some(owner) = self.work.login().cloned() else { return Ok(false) };
+        let now = self.sessions.now();
+        let is_it = |record: &Record| {
+            record.owner.as_ref() == Some(&owner) && Meta::unpack(&record.data).is_joined_from(key, now)
+        };
+        let (sessions, mut found, mut id) = (self.sessions.clone(), None, None);
+        match sessions.recent.fate(key, now) {
+            Some(Became::Ended | Became::Emptied) => return Ok(false),
+            Some(Became::Moved { to, id: known }) => {
+                found = sessions.load_if(&to, is_it).await?.map(|(record, revision)| (to, record, revision));
+                id = known;
+            }
+            Some(Became::Dying { .. }) | None => {}
+        }
+        if found.is_none() {
+            id = None;
+            found = sessions.find_owned(&owner, self.work.age, is_it).await?;
+        }
+        let Some((to, record, revision)) = found else { return Ok(false) };
+        if self.work.is_unsure {
+            // It may be what an attempt of this request made that was not answered, and nothing is made twice.
+            return Err(session_core::Error::unavailable("an earlier write was not answered").into());
+        }
+        events::followed(key, &to);
+        self.set_base(id.clone(), to, revision, record);
+        self.repeated = id;
+        self.is_merged = true;
+        self.replay()?;
+        Ok(true)
+    }
+
+    /// Deletes the sessions that this request ended (S13). Browsers are told only if the session was there until now: else
+    /// their cookie may have been replaced already.
+    pub(crate) async fn end_sessions(&mut self) -> Result<(), Error> {
+        while let Some(end) = self.work.ends.get(self.ended).cloned() {
+            let was_there = self.end(&end.key, &end).await?;
+            // The same login may have been made a moment ago, in place of the same session of another user.
+            let is_joined = !was_there
+                && end.reason == Reason::AnotherUser
+                && matches!(self.base, Base::New)
+                && self.join(&end.key).await?;
+            if !was_there && !is_joined && !self.end_what_it_became(&end).await? {
+                let was_live = end.loaded.is_some();
+                if matches!(self.base, Base::New) && self.work.login().is_none() && (was_live || end.is_dead) {
+                    // What was set since then would begin a session whose cookie replaces that of a login elsewhere.
+                    self.base = Base::Ended { key: end.key, was_live };
+                }
+            }
+            self.ended += 1;
+        }
+        Ok(())
+    }
+
+    /// Deletes one session; says whether it was there.
+    async fn end(&mut self, key: &SessionKey, end: &End) -> Result<bool, Error> {
+        if end.is_absent && *key == end.key {
+            return Ok(false);
+        }
+        let (recent, now) = (self.sessions.recent.clone(), self.sessions.now());
+        recent.ask(key, false, now);
+        let was_live = self.sessions.store().delete(key).await? || end.is_unread;
+        if was_live {
+            recent.note(key, Became::Ended, now);
+            events::destroyed(key, end.reason);
+            self.news.add(News::Ended);
+            self.has_changed = true;
+        } else {
+            recent.withdraw(key);
+        }
+        Ok(was_live)
+    }
+
+    /// Ends what a session became that was not there any more: a logout ends the user's login, whatever id it has by now, or fails.
+    async fn end_what_it_became(&mut self, end: &End) -> Result<bool, Error> {
+        let now = self.sessions.now();
+        let fate = self.sessions.recent.fate(&end.key, now);
+        let was_live = end.loaded.as_ref().is_some_and(|record| now < record.expires_at);
+        match end.reason {
+            Reason::Logout | Reason::AnotherUser => {}
+            // What is meant to begin anew does not follow.
+            Reason::Regenerated | Reason::Unset if was_live => {
+                events::gone_at_commit(&end.key);
+                return Err(Error::Ended);
+            }
+            _ => return Ok(false),
+        }
+        let (owner, sessions) = (end.loaded.as_ref().and_then(|record| record.owner.clone()), self.sessions.clone());
+        let (mut has_moved, mut has_ended) = (false, false);
+        match fate {
+            Some(Became::Moved { to, .. }) => {
+                // A session of the user who logs in now is not what is to end.
+                let is_still = |record: &Record| record.owner == owner;
+                if end.reason == Reason::AnotherUser && sessions.load_if(&to, is_still).await?.is_none() {
+                    return Ok(false);
+                }
+                for to in [to].into_iter().chain(sessions.recent.others(&end.key, now)) {
+                    if self.end(&to, end).await? {
+                        events::followed(&end.key, &to);
+                        has_ended = true;
+                    }
+                }
+                if has_ended {
+                    return Ok(true);
+                }
+                has_moved = true;
+            }
+            Some(Became::Ended | Became::Emptied) => return Ok(false),
+            Some(Became::Dying { .. }) | None if end.is_dead || was_live => {}
+            Some(Became::Dying { .. }) | None => return Ok(false),
+        }
+        if end.reason == Reason::AnotherUser {
+            return Ok(false);
+        }
+        let is_it = |record: &Record| Meta::unpack(&record.data).came_from(&end.key);
+        for _ in 0..LOOKS {
+            let Some(owner) = &owner else { break };
+            let Some((to, ..)) = sessions.find_owned(owner, None, is_it).await? else { break };
+            if self.end(&to, end).await? {
+                events::followed(&end.key, &to);
+                return Ok(true);
+            }
+            // It was there, and has another id by now.
+            has_moved = true;
+        }
+        if has_moved || owner.is_none() {
+            // It is somewhere, or may be logged in by now as nobody here knows whom.
+            events::gone_at_commit(&end.key);
+            return Err(Error::Ended);
+        }
+        Ok(false)
+    }
+}
+
+impl Config {
+    /// Looks among the sessions of a user, beginning with those that end when one that was just logged in would.
+    async fn find_owned(
+        &self,
+        owner: &OwnerId,
+        age: Option<Age>,
+        is_it: impl Fn(&Record) -> bool,
+    ) -> Result<Option<(SessionKey, Record, Revision)>, Error> {
+        for _ in 0..LOOKS {
+            let (found, is_missed) = self.look_for(owner, age, &is_it).await?;
+            if found.is_some() || !is_missed {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks once; says whether a session was listed that was not there any more.
+    async fn look_for(
+        &self,
+        owner: &OwnerId,
+        age: Option<Age>,
+        is_it: impl Fn(&Record) -> bool,
+    ) -> Result<(Option<(SessionKey, Record, Revision)>, bool), Error> {
+        let page = self.store().list(Scope::Owner(owner), &Page::first(LISTED)).await?;
+        let now = self.now();
+        let expected = match age {
+            Some(Age::Own(age)) => now.saturating_add(age),
+            _ => self.expiry.expires_at(now, self.expiry.deadline(now)),
+        };
+        let mut listed = page.sessions;
+        let distance = |at: Timestamp| at.saturating_since(expected).max(expected.saturating_since(at));
+        listed.sort_by_key(|info| distance(info.expires_at));
+        let mut is_missed = false;
+        for info in listed.into_iter().take(LOADED) {
+            match self.store().load(&info.key).await {
+                Ok(Some((record, revision))) if is_it(&record) => {
+                    return Ok((Some((info.key, record, revision)), false));
+                }
+                Ok(None) => is_missed = true,
+                Ok(Some(_)) | Err(session_core::Error::Corrupt(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok((None, is_missed))
+    }
+
+    /// Loads a session if it is what is looked for; one that cannot be read is not.
+    async fn load_if(
+        &self,
+        key: &SessionKey,
+        is_it: impl Fn(&Record) -> bool,
+    ) -> Result<Option<(Record, Revision)>, Error> {
+        match self.store().load(key).await {
+            Ok(loaded) => Ok(loaded.filter(|(record, _)| is_it(record))),
+            Err(session_core::Error::Corrupt(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Loading the session that a request presents.
+
+use http::HeaderMap;
+use session_core::{SessionId, SessionKey};
+use tracing::Instrument as _;
+
+use crate::events::{self, Reason};
+use crate::meta::Meta;
+use crate::request::Request;
+use crate::rules::Visit;
+use crate::state::{Base, State, Stored};
+use crate::{Error, UnreadableSession};
+
+/// How many signed ids of one request are looked up; browsers that send more have none.
+const MOST: usize = 4;
+
+impl Request {
+    /// Looks up what the headers present: the one session that is live counts, and none if two are (S9).
+    pub(crate) async fn load(&self, headers: &HeaderMap) -> Result<(State, Option<Box<dyn Visit>>), Error> {
+        let mut visit = self.snapshot();
+        let state = self.look_up(headers, visit.as_deref_mut()).await?;
+        Ok((state, visit))
+    }
+
+    async fn look_up(&self, headers: &HeaderMap, visit: Option<&mut dyn Visit>) -> Result<State, Error> {
+        let Some(visit) = visit else { return Err(Error::OutsidePath) };
+        let ids = visit.presented(headers);
+        let keys: Vec<_> = ids.iter().map(|id| self.sessions.key_of(id)).collect();
+        if ids.len() > MOST {
+            events::presented_several();
+            return Ok(State { is_several: true, ..State::of(Base::New, keys) });
+        }
+        let mut found: Option<Base> = None;
+        for (id, key) in ids.into_iter().zip(&keys) {
+            let Some(base) = self.load_one(id, key, visit).await? else { continue };
+            if found.replace(base).is_some() {
+                events::presented_several();
+                return Ok(State { is_several: true, ..State::of(Base::New, keys) });
+            }
+        }
+        let base = found.unwrap_or_else(|| self.not_found(&keys));
+        if let Some(id) = base.stored().and_then(|stored| stored.id.as_ref()) {
+            visit.chosen(id);
+        }
+        Ok(State::of(base, keys))
+    }
+
+    async fn load_one(&self, id: SessionId, key: &SessionKey, visit: &mut dyn Visit) -> Result<Option<Base>, Error> {
+        let sessions = &self.sessions;
+        let loaded = sessions.store().load(key).instrument(events::loading(key)).await;
+        let (mut record, revision) = match loaded {
+            Ok(Some(loaded)) => loaded,
+            Ok(None) => return Ok(None),
+            Err(corrupt @ session_core::Error::Corrupt(_)) => return self.unreadable(corrupt, key),
+            Err(error) => return Err(error.into()),
+        };
+        events::loaded(key);
+        let meta = Meta::unpack(&record.data);
+        if sessions.is_too_old(&meta, &record, sessions.now()) {
+            if sessions.store().delete(key).await? {
+                events::destroyed(key, Reason::TooOld);
+            }
+            return Ok(None);
+        }
+        record.data = visit.unpack(&record.data);
+        Ok(Some(Base::Stored(Box::new(Stored { id: Some(id), key: key.clone(), revision, record, meta }))))
+    }
+
+    fn unreadable(&self, corrupt: session_core::Error, key: &SessionKey) -> Result<Option<Base>, Error> {
+        match self.sessions.failure.unreadable {
+            UnreadableSession::Refuse => Err(corrupt.into()),
+            UnreadableSession::LoginAndLogout => {
+                events::load_failed(&corrupt.into());
+                events::read_only(key);
+                Ok(Some(Base::Unread { key: key.clone(), is_corrupt: true }))
+            }
+            UnreadableSession::BeginAnew => {
+                events::load_failed(&corrupt.into());
+                Ok(None)
+            }
+        }
+    }
+
+    /// None of them is stored. They are not adopted (S3), and the cookie stays: a login elsewhere may have replaced it already.
+    fn not_found(&self, keys: &[SessionKey]) -> Base {
+        keys.iter().for_each(events::unknown_id);
+        let now = self.sessions.now();
+        let was_on_its_way = |key: &&SessionKey| self.sessions.recent.was_on_its_way(key, self.deaths, now);
+        match keys.iter().find(was_on_its_way) {
+            Some(key) => Base::Ended { key: key.clone(), was_live: false },
+            None => Base::New,
+        }
+    }
+}

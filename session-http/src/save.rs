@@ -1,0 +1,71 @@
+//! What a handler stores, and looks at again, before its response is ready.
+
+use std::pin::pin;
+
+use crate::changes::Changes;
+use crate::rules::{Note, Occasion};
+use crate::state::Base;
+use crate::{Error, Session};
+
+impl Session {
+    /// Stores the changes now, before the response is ready.
+    ///
+    /// What needs another cookie is refused after the response has been sent, and changes of the data are stored all the same. After any
+    /// other error the changes are still there, and it may be called again: what an earlier attempt stored without saying so is found, and not
+    /// made twice. The cookie of a session that this created or rotated is sent with the response, also if that fails.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ended`] if the session was ended by another request; the changes are dropped. [`Error::HeadSent`] after the response.
+    pub async fn save(&self) -> Result<(), Error> {
+        let request = &self.0;
+        let saving = pin!(async {
+            let settled = request.settle(Occasion::Save).await;
+            let (is_ended, values) = request.with_state(|state| {
+                if let Err(Error::Ended) = settled {
+                    state.forget_work();
+                }
+                (state.is_ended(), state.stored().map(|stored| stored.record.data.clone()))
+            });
+            settled?;
+            if let Some(values) = values {
+                request.note(Note::Saved(&values));
+            }
+            if is_ended { Err(Error::Ended) } else { Ok(()) }
+        });
+        request.in_time(saving).await
+    }
+
+    /// Loads the session again, and makes the changes of this request that are not stored yet on what it finds. For a session that is not
+    /// stored it does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ended`] if it was ended by another request, and what a store refuses with.
+    pub async fn reload(&self) -> Result<(), Error> {
+        let request = &self.0;
+        let reloading = pin!(async {
+            let mut turn = request.turn.take().await;
+            request.finish_running(&mut turn).await?;
+            let is_anew = request.with_visit(|_, visit| visit.is_some_and(|visit| visit.reloads_anew()));
+            let (key, id) = match request.with_state(|state| state.stored().map(|s| (s.key.clone(), s.id.clone()))) {
+                Some(stored) => stored,
+                None => return if is_anew { Err(Error::Ended) } else { Ok(()) },
+            };
+            let loaded = request.sessions.store().load(&key).await?;
+            if is_anew && loaded.is_some() {
+                request.with_state(|state| state.work.changes = Changes::default());
+                request.note(Note::Reloaded);
+            }
+            let mut commit = request.begin(Occasion::Save, false);
+            let Some((record, revision)) = loaded else {
+                request.with_state(|state| state.base = Base::Ended { key: key.clone(), was_live: true });
+                return Err(Error::Ended);
+            };
+            commit.set_base(id, key, revision, record);
+            commit.is_merged = true;
+            request.install(commit, Ok(()))
+        });
+        request.in_time(reloading).await
+    }
+}

@@ -1,0 +1,10 @@
+//! Requests of one session at once, in every order, and sessions that end meanwhile.
+
+mod concurrency;
+mod dropped_changes;
+mod elsewhere;
+mod in_flight;
+mod rotations;
+#[path = "../support/mod.rs"]
+mod support;
+mod tabs;

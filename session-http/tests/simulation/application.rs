@@ -1,0 +1,186 @@
+//! The application and its layer: the only file that calls the session's interface.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+
+use http::{HeaderMap, Method, Request, Response, header};
+use session_core::{OwnerId, SessionId, SessionKey};
+use session_http::{Error, Session, SessionSlot, Sessions};
+
+use crate::act::{Act, Job, Save};
+use crate::answers::Told;
+use crate::executor::World;
+use crate::faults::Fault;
+use crate::model::Model;
+
+pub(crate) const COOKIE: &str = "__Host-session";
+
+/// The application servers, over one store.
+pub(crate) struct Application {
+    pub(crate) world: Arc<World>,
+    pub(crate) model: Arc<Model>,
+    pub(crate) servers: Vec<Sessions>,
+    pub(crate) fault: Option<Fault>,
+    /// The store answers every call.
+    pub(crate) is_calm: AtomicBool,
+}
+
+/// What comes back to the browser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    /// The new value of the cookie; `None` in it removes the cookie.
+    pub(crate) cookie: Option<Option<String>>,
+}
+
+impl Application {
+    /// Serves one request; `None` if its client left, after so many looks at it.
+    pub(crate) async fn serve(&self, job: Job, cookie: Option<&str>, leaves_after: Option<u64>) -> Option<Reply> {
+        let headers = headers(cookie);
+        self.model.arrive(job, cookie.and_then(key_of), self.world.now());
+        let method = if job.act.is_read() { Method::GET } else { Method::POST };
+        let mut request = Request::builder().method(method).body(()).ok()?;
+        *request.headers_mut() = headers.clone();
+        let slot = SessionSlot::for_request(self.servers[job.server].clone(), &request);
+        let reply = {
+            let mut work = pin!(self.work(job, slot.clone(), &headers));
+            let mut looks = 0;
+            poll_fn(|context| {
+                looks += 1;
+                if leaves_after.is_some_and(|after| looks > after) {
+                    return Poll::Ready(None);
+                }
+                work.as_mut().poll(context).map(Some)
+            })
+            .await
+        };
+        let unfinished = if reply.is_some() {
+            slot.unfinished()
+        } else {
+            self.world.note(|| format!("  #{} the client leaves", job.number));
+            slot.abandon()
+        };
+        // As the layer of `session-tower` does.
+        if let Some(unfinished) = unfinished {
+            self.world.note(|| format!("  #{} is brought to its end", job.number));
+            self.world.spawn(job.number, unfinished);
+        }
+        reply
+    }
+
+    /// What a layer does with a request.
+    async fn work(&self, job: Job, slot: SessionSlot, headers: &HeaderMap) -> Reply {
+        let handled = match slot.open(headers).await {
+            Ok(session) => self.handle(job, &session).await,
+            Err(error) => Err(error),
+        };
+        let mut response: Response<String> =
+            handled.map_or_else(|error| error.to_response(), |()| Response::new(String::new()));
+        if self.fault == Some(Fault::AnswerOutrunsCommit) {
+            self.model.answer(job.number, response.status().as_u16(), &Told::Nothing, false, self.world.now());
+        }
+        match slot.commit_of(response.status()).await {
+            Ok(headers) => headers.apply_to(&mut response),
+            Err(error) => {
+                self.world.note(|| format!("  #{} the commit is refused: {error}", job.number));
+                if self.fault != Some(Fault::RefusalIgnored) {
+                    response = slot.refuse(&error);
+                }
+            }
+        }
+        let reply = Reply { status: response.status().as_u16(), cookie: set_cookie(&response) };
+        let told = reply.told();
+        self.world.note(|| {
+            let told = match &told {
+                Told::Nothing => String::new(),
+                Told::Removed => ", removes the cookie".into(),
+                Told::Id(key) => format!(", sets the cookie of {}", self.model.name(key)),
+            };
+            format!("  #{} answers {}{told}", job.number, reply.status)
+        });
+        if self.fault != Some(Fault::AnswerOutrunsCommit) {
+            self.model.answer(job.number, reply.status, &told, self.is_calm.load(Ordering::Relaxed), self.world.now());
+        }
+        reply
+    }
+
+    async fn handle(&self, job: Job, session: &Session) -> Result<(), Error> {
+        let (number, world) = (job.number, &self.world);
+        let owner = session.owner();
+        let mut writes: Vec<usize> = session.get("cart")?.unwrap_or_default();
+        writes.extend(session.keys().iter().filter_map(|name| name.strip_prefix('t')?.parse::<usize>().ok()));
+        self.model.see(number, owner.as_ref().map(OwnerId::as_str), &writes, session.key().as_ref());
+        world.pause(world.below(3)).await;
+        if job.act.writes() && !matches!(job.act, Act::Login(_)) {
+            self.model.write(number, session.owner().as_ref().map(OwnerId::as_str));
+        }
+        match job.act {
+            Act::Look => {}
+            Act::Add => session.modify("cart", move |cart: &mut Vec<usize>| cart.push(number))?,
+            Act::Set => session.set(&format!("t{number}"), &number)?,
+            Act::Login(user) => {
+                self.model.write(number, Some(user));
+                session.login(user)?;
+                session.modify("cart", move |cart: &mut Vec<usize>| cart.push(number))?;
+            }
+            Act::Logout => session.logout(),
+            Act::Rotate => session.rotate(),
+            Act::Reauthenticate => session.reauthenticate(),
+            Act::EndOthers => {
+                session.reauthenticate();
+                session.end_other_sessions().await?;
+            }
+        }
+        match job.save {
+            Save::No => {}
+            Save::Yes => session.save().await?,
+            Save::Cancelled(after) => self.save_for_a_while(session, after).await?,
+        }
+        world.pause(world.below(3)).await;
+        Ok(())
+    }
+
+    /// Saves, and stops waiting after so many looks.
+    async fn save_for_a_while(&self, session: &Session, after: u64) -> Result<(), Error> {
+        let mut saving = pin!(session.save());
+        let mut looks = 0;
+        poll_fn(|context| {
+            looks += 1;
+            if looks > after { Poll::Ready(Ok(())) } else { saving.as_mut().poll(context) }
+        })
+        .await
+    }
+}
+
+impl Reply {
+    fn told(&self) -> Told {
+        match &self.cookie {
+            None => Told::Nothing,
+            Some(None) => Told::Removed,
+            Some(Some(value)) => key_of(value).map_or(Told::Nothing, Told::Id),
+        }
+    }
+}
+
+fn headers(cookie: Option<&str>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Some(line) = cookie.and_then(|value| format!("{COOKIE}={value}").parse().ok()) {
+        headers.insert(header::COOKIE, line);
+    }
+    headers
+}
+
+fn set_cookie(response: &Response<String>) -> Option<Option<String>> {
+    let line = response.headers().get(header::SET_COOKIE)?.to_str().ok()?;
+    let (value, attributes) = line.strip_prefix(COOKIE)?.strip_prefix('=')?.split_once(';')?;
+    Some((!attributes.contains("Max-Age=0")).then(|| value.to_owned()))
+}
+
+/// Returns what the session of a cookie is stored under.
+pub(crate) fn key_of(cookie: &str) -> Option<SessionKey> {
+    let id = SessionId::parse(cookie.split('.').next()?).ok()?;
+    Some(SessionKey::derive("session", &id))
+}

@@ -1,0 +1,191 @@
+//! A memory store with trouble on demand, whose calls are listed.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use conformance_tests::traces;
+use session_core::{
+    Error as StoreError, Listing, OwnerId, Page, Record, Result as StoreResult, Revision, Scope, SessionIndex,
+    SessionKey, SessionStore, Timestamp,
+};
+use session_store_memory::MemoryStore;
+use tokio::sync::Notify;
+
+/// What is wrong with the store.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    #[default]
+    None,
+    /// It refuses every call.
+    Down,
+    /// It never answers.
+    Hangs,
+    /// It takes this long before it does anything.
+    Slow(Duration),
+    /// It does what it is asked and takes this long to say so.
+    Late(Duration),
+    /// It does what it is asked and the answer is lost, but for loads.
+    LosesAnswers,
+    /// It holds the call until [`WatchedStore::release`], and does it then.
+    Holds,
+    /// It does what it is asked and holds its answer until [`WatchedStore::release`].
+    HoldsAnswer,
+}
+
+/// The memory store, with its calls listed, trouble if wanted, and a pause before every call.
+pub(crate) struct WatchedStore {
+    pub(crate) inner: MemoryStore,
+    calls: Mutex<Vec<&'static str>>,
+    trouble: Mutex<Trouble>,
+    /// What is wrong with one kind of call only.
+    trouble_at: Mutex<Option<(&'static str, Trouble)>>,
+    yields: AtomicBool,
+    reached: Notify,
+    released: Notify,
+}
+
+impl WatchedStore {
+    pub(crate) fn new(inner: MemoryStore) -> Self {
+        Self {
+            inner,
+            calls: Mutex::default(),
+            trouble: Mutex::default(),
+            trouble_at: Mutex::default(),
+            yields: AtomicBool::new(false),
+            reached: Notify::new(),
+            released: Notify::new(),
+        }
+    }
+
+    pub(crate) fn set_down(&self, is_down: bool) {
+        self.set_trouble(if is_down { Trouble::Down } else { Trouble::None });
+    }
+
+    pub(crate) fn set_trouble(&self, trouble: Trouble) {
+        *self.trouble.lock().expect("no test panics under this lock") = trouble;
+    }
+
+    /// Gives trouble to one kind of call, and to no other; [`Trouble::None`] ends it.
+    pub(crate) fn set_trouble_at(&self, name: &'static str, trouble: Trouble) {
+        let at = (trouble != Trouble::None).then_some((name, trouble));
+        *self.trouble_at.lock().expect("no test panics under this lock") = at;
+    }
+
+    /// Waits until a call is held.
+    pub(crate) async fn reached(&self) {
+        self.reached.notified().await;
+    }
+
+    /// Lets one call go that is held.
+    pub(crate) fn release(&self) {
+        self.released.notify_one();
+    }
+
+    /// Lets other tasks run before every call.
+    pub(crate) fn yield_before_calls(&self) {
+        self.yields.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns the calls since the last time that this was asked.
+    pub(crate) fn calls(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.calls.lock().expect("no test panics under this lock"))
+    }
+
+    async fn call<T>(&self, name: &'static str, work: impl Future<Output = StoreResult<T>>) -> StoreResult<T> {
+        self.calls.lock().expect("no test panics under this lock").push(name);
+        if self.yields.load(Ordering::Relaxed) {
+            tokio::task::yield_now().await;
+        }
+        let at = *self.trouble_at.lock().expect("no test panics under this lock");
+        let of_all = *self.trouble.lock().expect("no test panics under this lock");
+        let trouble = at.filter(|(kind, _)| *kind == name).map_or(of_all, |(_, trouble)| trouble);
+        match trouble {
+            Trouble::None => work.await,
+            Trouble::Down => Err(StoreError::unavailable("switched off")),
+            Trouble::Hangs => std::future::pending().await,
+            Trouble::Slow(wait) => {
+                tokio::time::sleep(wait).await;
+                work.await
+            }
+            Trouble::Late(wait) => {
+                let answer = work.await;
+                tokio::time::sleep(wait).await;
+                answer
+            }
+            Trouble::Holds => {
+                self.reached.notify_one();
+                self.released.notified().await;
+                work.await
+            }
+            Trouble::HoldsAnswer => {
+                let answer = work.await;
+                self.reached.notify_one();
+                self.released.notified().await;
+                answer
+            }
+            Trouble::LosesAnswers if name == "load" => work.await,
+            Trouble::LosesAnswers => work.await.and(Err(StoreError::unavailable("the connection broke"))),
+        }
+    }
+}
+
+#[async_trait]
+impl SessionStore for WatchedStore {
+    async fn create(&self, key: &SessionKey, record: &Record) -> StoreResult<Revision> {
+        traces::keep_data_out(&record.data);
+        self.call("create", self.inner.create(key, record)).await
+    }
+
+    async fn load(&self, key: &SessionKey) -> StoreResult<Option<(Record, Revision)>> {
+        self.call("load", self.inner.load(key)).await
+    }
+
+    async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> StoreResult<Revision> {
+        traces::keep_data_out(&record.data);
+        self.call("update", self.inner.update(key, expected, record)).await
+    }
+
+    async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> StoreResult<()> {
+        self.call("touch", self.inner.touch(key, expires_at)).await
+    }
+
+    async fn rotate(
+        &self,
+        old: &SessionKey,
+        expected: Revision,
+        new: &SessionKey,
+        record: &Record,
+    ) -> StoreResult<Revision> {
+        traces::keep_data_out(&record.data);
+        self.call("rotate", self.inner.rotate(old, expected, new, record)).await
+    }
+
+    async fn delete(&self, key: &SessionKey) -> StoreResult<bool> {
+        self.call("delete", self.inner.delete(key)).await
+    }
+
+    async fn delete_expired(&self, limit: u32) -> StoreResult<u32> {
+        self.call("delete_expired", self.inner.delete_expired(limit)).await
+    }
+}
+
+#[async_trait]
+impl SessionIndex for WatchedStore {
+    async fn list(&self, scope: Scope<'_>, page: &Page) -> StoreResult<Listing> {
+        self.call("list", self.inner.list(scope, page)).await
+    }
+
+    async fn count(&self, scope: Scope<'_>) -> StoreResult<u64> {
+        self.call("count", self.inner.count(scope)).await
+    }
+
+    async fn delete_owned(&self, owner: &OwnerId, except: Option<&SessionKey>) -> StoreResult<u64> {
+        self.call("delete_owned", self.inner.delete_owned(owner, except)).await
+    }
+
+    async fn clear(&self) -> StoreResult<u64> {
+        self.call("clear", self.inner.clear()).await
+    }
+}
