@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Request, header};
 use session_core::{Data, SessionId, SessionStore as _};
-use session_http::express::{Express, sign, unsign};
-use session_http::{SessionConfig, SessionSlot};
+use session_express::{Express, SessionSlot, Sessions, sign, unsign};
 use session_store_memory::MemoryStore;
 
 use crate::cookies::{ID, NEW, OLD, have, headers, plant};
@@ -13,7 +12,7 @@ use crate::{line, wait};
 
 struct Application {
     store: Arc<MemoryStore>,
-    config: Arc<SessionConfig>,
+    sessions: Sessions,
     express: Express,
     genuine: [String; 2],
     id: SessionId,
@@ -26,17 +25,17 @@ thread_local! {
 fn application() -> Application {
     let store = Arc::new(MemoryStore::new());
     let express = Express::new([NEW, OLD]).expect("not empty");
-    let config = SessionConfig::express(store.clone(), express.clone()).expect("the defaults are allowed");
+    let config = express.clone().config(store.clone()).expect("the defaults are allowed");
     // As it is, and with the escapes that Express writes.
     let signed = |secret| sign(ID, Express::new([secret]).expect("not empty").secrets());
     let genuine = [format!("s:{}", signed(NEW)), format!("s:{}", signed(OLD)).replace('+', "%2B").replace('/', "%2F")];
     let id = SessionId::parse(ID).expect("an id");
-    Application { store, config: Arc::new(config), express, genuine, id }
+    Application { store, sessions: config.into(), express, genuine, id }
 }
 
 /// The first line is a `Cookie` header, the rest the data of the stored session.
 pub fn express(mut input: &[u8]) {
-    APPLICATION.with(|Application { store, config, express, genuine, id }| {
+    APPLICATION.with(|Application { store, sessions, express, genuine, id }| {
         let cookie = line(&mut input);
         let headers = headers(cookie, genuine);
         let data = std::str::from_utf8(input).ok().and_then(|text| Data::parse(text).ok()).unwrap_or_default();
@@ -44,7 +43,7 @@ pub fn express(mut input: &[u8]) {
 
         let mut request = Request::new(());
         *request.headers_mut() = headers.clone();
-        let slot = SessionSlot::for_request(config.clone(), &request);
+        let slot = SessionSlot::for_request(sessions.clone(), &request);
         let session = wait(slot.open(&headers)).expect("memory does not fail");
         // Escapes may stand for any of its characters, so its beginning and its end are not looked for in what has some.
         let is_genuine = have(&headers, genuine) || cookie.contains(&b'%');

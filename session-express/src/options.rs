@@ -98,7 +98,10 @@ impl Express {
     /// They are not checked: with an attribute for which Express throws, the cookie is not set. As in express-session 1.19, `Auto` is
     /// not resolved in them: such a [`Secure`](session_http::SecurePolicy) is sent over HTTPS only, with such a
     /// [`SameSite`](crate::SameSitePolicy) the cookie is not set.
-    pub fn with_cookie_of(mut self, cookie: impl Fn(&RequestHead<'_>) -> ExpressCookie + Send + Sync + 'static) -> Self {
+    pub fn with_cookie_of(
+        mut self,
+        cookie: impl Fn(&RequestHead<'_>) -> ExpressCookie + Send + Sync + 'static,
+    ) -> Self {
         self.cookie = CookieOption::Of(Arc::new(cookie));
         self
     }
@@ -165,7 +168,8 @@ impl Express {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         self.check()?;
         // A day is more than a millisecond, and nothing is less than a day, so the default never takes its place.
-        let expiry = Expiry::idle(DAY).and_then(|expiry| expiry.with_touch_throttle(Duration::ZERO)).unwrap_or_default();
+        let expiry =
+            Expiry::idle(DAY).and_then(|expiry| expiry.with_touch_throttle(Duration::ZERO)).unwrap_or_default();
         Ok(SessionConfig::with_rules(store, ExpressRules(Arc::new(self))).with_expiry(expiry))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Request;
 use session_core::{SessionId, Timestamp};
 use session_http::RequestHead;
-use session_http::rules::{Rules, Visit};
+use session_http::rules::{Arrived, Rules, Visit};
 
 use crate::{Express, ExpressVisit, signed};
 
@@ -14,12 +14,16 @@ use crate::{Express, ExpressVisit, signed};
 pub struct ExpressRules(pub(crate) Arc<Express>);
 
 impl Rules for ExpressRules {
-    fn arrive(self: Arc<Self>, head: &RequestHead<'_>, now: Timestamp) -> Option<Box<dyn Visit>> {
+    fn arrive(&self, head: &RequestHead<'_>, now: Timestamp) -> Arrived {
         let cookie = self.0.cookie_for(head);
-        cookie.serves(head.path()).then(|| Box::new(ExpressVisit::of(self.0.clone(), &cookie, head, now)) as Box<dyn Visit>)
+        if cookie.serves(head.path()) {
+            Arrived::Seen(Box::new(ExpressVisit::of(self.0.clone(), &cookie, head, now)))
+        } else {
+            Arrived::Outside
+        }
     }
 
-    fn arrive_unseen(self: Arc<Self>, now: Timestamp) -> Box<dyn Visit> {
+    fn arrive_unseen(&self, now: Timestamp) -> Box<dyn Visit> {
         let unknown = Request::new(());
         let head = RequestHead::of(&unknown);
         Box::new(ExpressVisit::unseen(self.0.clone(), &head, now))
@@ -28,7 +32,6 @@ impl Rules for ExpressRules {
     /// Express escapes whatever there is; browsers keep no more than 4096 bytes of a cookie's name and value.
     fn can_present(&self, id: &SessionId) -> bool {
         const MOST: usize = 4096;
-        id.expose().len() == SessionId::LENGTH
-            || self.0.name.len() + signed::write(id, &self.0.secrets).len() <= MOST
+        id.expose().len() == SessionId::LENGTH || self.0.name.len() + signed::write(id, &self.0.secrets).len() <= MOST
     }
 }

@@ -169,8 +169,8 @@ impl Visit for ExpressVisit {
         taken.values
     }
 
-    fn pack(&self, values: &Data, now: Timestamp) -> Data {
-        self.cookie.with_values(values, now)
+    fn pack(&self, values: &Data, now: Timestamp) -> Option<Data> {
+        Some(self.cookie.with_values(values, now))
     }
 
     fn is_reserved(&self, name: &str) -> bool {

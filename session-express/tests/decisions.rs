@@ -16,13 +16,12 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response, header};
 use serde_json::Value;
 use session_core::{Data, Record, Scope, SessionId, SessionIndex, SessionKey, SessionStore, Timestamp};
-use session_express::{Express, ExpressCookie, Session, SessionSlot, Unset, sign};
+use session_express::{Express, ExpressCookie, Session, Unset, sign};
 use support::Site;
 
 const SECRET: &str = "keyboard cat";

@@ -13,8 +13,7 @@ use support::{MINUTE, Site, ada, eager, lean, line, log_in, open, respond, set};
 
 #[tokio::test]
 async fn a_slow_request_brings_back_no_session_that_was_destroyed_regenerated_or_logged_in() {
-    let acts: [fn(&Session); 3] =
-        [|session| session.logout(), |session| session.regenerate(), log_in];
+    let acts: [fn(&Session); 3] = [|session| session.logout(), |session| session.regenerate(), log_in];
     for (number, act) in acts.into_iter().enumerate() {
         for loads_before in [true, false] {
             let mut site = Site::new(eager());

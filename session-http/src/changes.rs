@@ -25,8 +25,10 @@ pub(crate) struct Changes {
     cleared: bool,
     /// Each name once, in the order in which they were first changed; `None` for one that came to nothing.
     changes: Vec<Option<Change>>,
-    /// Where the name of each change is.
-    places: HashMap<Arc<str>, usize>,
+    /// Where the name of each change is, if there are many.
+    places: Option<HashMap<Arc<str>, usize>>,
+    /// How many came to something.
+    many: usize,
 }
 
 #[derive(Clone)]
@@ -43,8 +45,11 @@ struct Change {
 }
 
 impl Changes {
+    /// So many are found by looking at each.
+    const FEW: usize = 16;
+
     pub(crate) fn is_empty(&self) -> bool {
-        !self.cleared && self.places.is_empty()
+        !self.cleared && self.many == 0
     }
 
     pub(crate) fn is_cleared(&self) -> bool {
@@ -53,7 +58,7 @@ impl Changes {
 
     /// Returns what the handler made of a name: `None` if it left it alone.
     pub(crate) fn shown(&self, name: &str) -> Option<Option<&Value>> {
-        match self.places.get(name).and_then(|&place| self.changes[place].as_ref()) {
+        match self.place(name).and_then(|place| self.changes[place].as_ref()) {
             Some(change) => Some(change.shown.as_ref()),
             None => self.cleared.then_some(None),
         }
@@ -67,7 +72,7 @@ impl Changes {
     /// Sets (`Some`) or removes a value, of which `before` is what it was before all of these changes.
     pub(crate) fn put(&mut self, name: &str, value: Option<Value>, before: Option<&RawValue>) {
         let is_as_before = !self.cleared && text(value.as_deref()) == text(before);
-        let known = self.places.get(name).copied();
+        let known = self.place(name);
         let was_removed = value.is_none() || known.is_some_and(|place| self.was_removed(place));
         if is_as_before && !was_removed {
             self.forget(name);
@@ -88,10 +93,7 @@ impl Changes {
 
     /// Does something to a value, which made it `shown`; `before` is what it was before all of these changes.
     pub(crate) fn modify(&mut self, name: &str, modify: Arc<Modify>, shown: Value, before: Option<&RawValue>) {
-        let place = match self.places.get(name) {
-            Some(&place) => place,
-            None => self.place_last(name),
-        };
+        let place = self.place(name).unwrap_or_else(|| self.place_last(name));
         let is_as_before = !self.cleared && Some(shown.get()) == text(before);
         if let Some(change) = &mut self.changes[place] {
             change.then.push(modify);
@@ -115,9 +117,9 @@ impl Changes {
         }
         for change in later.changes.into_iter().flatten() {
             let name = change.name.clone();
-            let place = match self.places.get(&name).copied() {
+            let place = match self.place(&name) {
                 Some(place) if self.is_shown(place) || change.shown.is_none() => place,
-                Some(_) if change.put.is_none() => self.places[&name],
+                Some(place) if change.put.is_none() => place,
                 _ => self.place_last(&name),
             };
             if let Some(mine) = &mut self.changes[place] {
@@ -191,24 +193,43 @@ impl Changes {
         self.changes[place].as_ref().is_some_and(|change| change.shown.is_some())
     }
 
+    fn place(&self, name: &str) -> Option<usize> {
+        match &self.places {
+            Some(places) => places.get(name).copied(),
+            None => self.changes.iter().position(|change| change.as_ref().is_some_and(|change| &*change.name == name)),
+        }
+    }
+
     /// Puts a name at the end, with what is known of it.
     fn place_last(&mut self, name: &str) -> usize {
-        let known = self.places.get(name).and_then(|&place| self.changes[place].take());
+        let known = self.place(name).and_then(|place| self.changes[place].take());
+        self.many += usize::from(known.is_none());
         let new = || Change { name: name.into(), put: None, then: Vec::new(), shown: None, was_removed: false };
         let change = known.unwrap_or_else(new);
-        if self.changes.len() > 2 * self.places.len() + 64 {
+        if self.changes.len() > 2 * self.many + Self::FEW {
             self.changes.retain(Option::is_some);
-            self.places = self.changes.iter().flatten().map(|change| change.name.clone()).zip(0..).collect();
+            self.places = None;
         }
         let place = self.changes.len();
-        self.places.insert(change.name.clone(), place);
+        if let Some(places) = &mut self.places {
+            places.insert(change.name.clone(), place);
+        }
         self.changes.push(Some(change));
+        if self.places.is_none() && self.changes.len() > Self::FEW {
+            let names =
+                self.changes.iter().zip(0..).filter_map(|(change, place)| Some((change.as_ref()?.name.clone(), place)));
+            self.places = Some(names.collect());
+        }
         place
     }
 
     fn forget(&mut self, name: &str) {
-        if let Some(place) = self.places.remove(name) {
+        if let Some(place) = self.place(name) {
             self.changes[place] = None;
+            self.many -= 1;
+        }
+        if let Some(places) = &mut self.places {
+            places.remove(name);
         }
     }
 }

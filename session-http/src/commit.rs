@@ -2,8 +2,9 @@
 //!
 //! A commit owns all that it works on and knows nothing of the request, so that it comes to its end whoever waits for it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use session_core::{Data, Record, Revision, SessionId, SessionKey, Timestamp};
 
@@ -12,8 +13,8 @@ use crate::config::Config;
 use crate::decide::{Action, action};
 use crate::events::{self, Reason};
 use crate::meta::Meta;
-use crate::progress::{Pending, Progress};
 use crate::recent::Became;
+use crate::request::Request;
 use crate::rules::{Facts, Occasion, Visit};
 use crate::state::{Base, Stored};
 use crate::tell::{Life, News};
@@ -33,7 +34,8 @@ pub(crate) struct Commit {
     pub(crate) presented: Vec<SessionKey>,
     pub(crate) work: Arc<Work>,
     pub(crate) occasion: Occasion,
-    pub(crate) progress: Progress,
+    /// The request, if there still is one.
+    pub(crate) request: Weak<Request>,
     /// A login that is found by the next one, though its client has left.
     pub(crate) is_found_by_login: bool,
     /// How many of the sessions that are to be ended are.
@@ -41,7 +43,6 @@ pub(crate) struct Commit {
     pub(crate) news: News,
     /// What is stored is not what the handler saw: other requests wrote too.
     pub(crate) is_merged: bool,
-    pub(crate) pending: Pending,
     /// The id of the session that a login joined, which the browser is told once more.
     pub(crate) repeated: Option<SessionId>,
     /// When the login counts as made, if not when it was: after all others, whatever the clocks say.
@@ -184,13 +185,14 @@ impl Commit {
         }
         self.write_meta(&mut draft, &before);
         let packed = self.packed(&draft);
-        self.pending.set(Some((id.clone(), packed.data.clone())));
+        self.set_pending(Some((id.clone(), packed.data.clone())));
         let answer = self.sessions.store().create(&key, &packed).await;
-        let revision = self.or_find(&key, answer).await?;
+        let revision = self.or_find(&key, &packed.data, answer).await?;
         events::created(&key);
         // Who presents what has ended is on the way; the browser has another one now.
         for old in self.dead_keys() {
-            self.sessions.recent.note(&old, Became::Moved { to: key.clone(), id: None }, draft.now);
+            let is_known = self.work.ends.iter().any(|end| end.key == old);
+            self.sessions.recent.note_replaced(&old, key.clone(), is_known, draft.now);
         }
         self.issued(id.clone(), id, key, revision, draft);
         let is_login = self.work.login().is_some();
@@ -206,9 +208,9 @@ impl Commit {
         let recent = self.sessions.recent.clone();
         recent.ask(&stored.key, true, draft.now);
         let packed = self.packed(&draft);
-        self.pending.set(Some((id.clone(), packed.data.clone())));
+        self.set_pending(Some((id.clone(), packed.data.clone())));
         let answer = self.sessions.store().rotate(&stored.key, stored.revision, &key, &packed).await;
-        let found = self.or_find(&key, answer).await;
+        let found = self.or_find(&key, &packed.data, answer).await;
         let known = Some(id.clone()).filter(|_| is_login);
         match &found {
             Ok(_) => recent.note(&stored.key, Became::Moved { to: key.clone(), id: known }, draft.now),
@@ -238,23 +240,32 @@ impl Commit {
 
     /// Says whether a new id can be told.
     pub(crate) fn can_tell(&self) -> bool {
-        self.progress.can_tell(self.is_found_by_login)
+        self.request.upgrade().is_some_and(|request| request.progress.can_tell(self.is_found_by_login))
+    }
+
+    /// Notes the new id before the store is asked, for every later attempt to look there first; `None` when its fate is known.
+    fn set_pending(&self, asked: Option<(SessionId, Data)>) {
+        if let Some(request) = self.request.upgrade() {
+            request.set_pending(asked);
+        }
     }
 
     /// Takes the answer to a write under a new key. Where it was lost, looks whether it is there: whoever has the old id would else be logged
     /// out by an outage.
-    async fn or_find(&mut self, key: &SessionKey, answer: session_core::Result<Revision>) -> Result<Revision, Error> {
+    async fn or_find(
+        &mut self,
+        key: &SessionKey,
+        written: &Data,
+        answer: session_core::Result<Revision>,
+    ) -> Result<Revision, Error> {
         let answer = match answer {
-            Err(lost @ session_core::Error::Unavailable(_)) => {
-                let written = self.pending.get().map(|(_, written)| written);
-                match self.sessions.store().load(key).await {
-                    Ok(Some((record, revision))) if Some(&record.data) == written.as_ref() => Ok(revision),
-                    Ok(_) | Err(_) => return Err(lost.into()),
-                }
-            }
+            Err(lost @ session_core::Error::Unavailable(_)) => match self.sessions.store().load(key).await {
+                Ok(Some((record, revision))) if record.data == *written => Ok(revision),
+                Ok(_) | Err(_) => return Err(lost.into()),
+            },
             answer => answer,
         };
-        self.pending.set(None);
+        self.set_pending(None);
         Ok(answer?)
     }
 
@@ -359,10 +370,15 @@ impl Commit {
     }
 
     /// Returns the record as it is stored, with what the rules keep there.
-    fn packed(&self, draft: &Draft) -> Record {
-        let mut record = draft.record.clone();
-        record.data = self.visit.pack(&draft.record.data, draft.now);
-        record
+    fn packed<'d>(&self, draft: &'d Draft) -> Cow<'d, Record> {
+        match self.visit.pack(&draft.record.data, draft.now) {
+            None => Cow::Borrowed(&draft.record),
+            Some(data) => {
+                let mut record = draft.record.clone();
+                record.data = data;
+                Cow::Owned(record)
+            }
+        }
     }
 
     fn issued(&mut self, id: SessionId, told: SessionId, key: SessionKey, revision: Revision, draft: Draft) {

@@ -69,7 +69,7 @@ impl SessionConfig {
     /// Sets the cookie's name and flags; [`CookiePolicy::default`] otherwise.
     #[must_use]
     pub fn with_cookie(mut self, cookie: CookiePolicy) -> Self {
-        self.rules.cookie = cookie;
+        self.rules.options().cookie = cookie;
         self
     }
 
@@ -91,7 +91,7 @@ impl SessionConfig {
     /// ```
     #[must_use]
     pub fn with_cookie_of(mut self, choose: impl Fn(&RequestHead<'_>) -> CookiePolicy + Send + Sync + 'static) -> Self {
-        self.rules.cookie_of = Some(Arc::new(choose));
+        self.rules.options().cookie_of = Some(Arc::new(choose));
         self
     }
 
@@ -99,7 +99,7 @@ impl SessionConfig {
     /// or partitioning, as browsers would go on sending both. May be called for several.
     #[must_use]
     pub fn with_retired_cookie(mut self, earlier: CookiePolicy) -> Self {
-        self.rules.retired.push(earlier);
+        self.rules.options().retired.push(earlier);
         self
     }
 
@@ -107,21 +107,21 @@ impl SessionConfig {
     /// it; it is not otherwise.
     #[must_use]
     pub fn with_proxy(mut self, proxy: Proxy) -> Self {
-        self.rules.proxy = proxy;
+        self.rules.options().proxy = proxy;
         self
     }
 
     /// Sets how the id travels, where that is not a cookie.
     #[must_use]
     pub fn with_transport(mut self, transport: impl Transport + 'static) -> Self {
-        self.rules.transport = Some(Arc::new(transport));
+        self.rules.options().transport = Some(Arc::new(transport));
         self
     }
 
     /// Sets how the id is written in the cookie; [`SignedId`](crate::SignedId) otherwise.
     #[must_use]
     pub fn with_cookie_format(mut self, format: impl CookieFormat + 'static) -> Self {
-        self.rules.format = Arc::new(format);
+        self.rules.options().format = Arc::new(format);
         self
     }
 
@@ -131,7 +131,7 @@ impl SessionConfig {
     /// request begins is stored, and its browser never presents it.
     #[must_use]
     pub fn with_path_gating(mut self) -> Self {
-        self.rules.is_gated = true;
+        self.rules.options().is_gated = true;
         self
     }
 }

@@ -1,6 +1,7 @@
 //! The end of a request: the last commit, and what goes on when nobody waits for it any more.
 
 use std::pin::pin;
+use std::sync::Arc;
 
 use crate::Error;
 use crate::events::{self, Reason};
@@ -12,7 +13,7 @@ use crate::tell::{News, ResponseHeaders};
 
 impl Request {
     /// Stores the changes for the last time before the head is sent.
-    pub(crate) async fn commit(&self) -> Result<ResponseHeaders, Error> {
+    pub(crate) async fn commit(self: &Arc<Self>) -> Result<ResponseHeaders, Error> {
         if self.with_visit(|_, visit| visit.is_some_and(|visit| visit.ends_unset())) {
             self.end(Reason::Unset);
         }
@@ -51,22 +52,34 @@ impl Request {
     }
 
     pub(crate) fn has_unfinished(&self) -> bool {
-        let is_left = self.progress.step() == Step::Finishing || self.turn.is_busy();
-        is_left || self.with_state(|state| !state.chores.is_empty())
+        let has_chores = match &self.lock().phase {
+            Phase::Open(state) => !state.chores.is_empty(),
+            Phase::Unopened | Phase::Failed => return false,
+        };
+        has_chores || self.progress.step() == Step::Finishing || self.turn.is_busy()
     }
 
     /// Brings to its end what nobody waits for any more.
-    pub(crate) async fn finish(&self) {
-        let finishing = pin!(async {
-            if self.progress.step() == Step::Finishing {
-                return self.settle(Occasion::End).await;
-            }
-            let mut turn = self.turn.take().await;
-            self.finish_running(&mut turn).await
-        });
-        match self.in_time(finishing).await {
+    pub(crate) async fn finish(self: &Arc<Self>) {
+        // It has as long once more, and is given up then.
+        self.turn.wait_anew();
+        let finished = {
+            let finishing = pin!(async {
+                if self.progress.step() == Step::Finishing {
+                    return self.settle(Occasion::End).await;
+                }
+                let mut turn = self.turn.take().await;
+                self.finish_running(&mut turn).await
+            });
+            // With its end the turn is free again.
+            self.in_time(finishing).await
+        };
+        match finished {
             Ok(()) | Err(Error::HeadSent | Error::Ended) => {}
-            Err(error) => events::commit_failed(&error),
+            Err(error) => {
+                events::commit_failed(&error);
+                let _ = self.finish_running(&mut self.turn.take().await).await;
+            }
         }
         self.has_untold_id();
         for chore in self.with_state(|state| std::mem::take(&mut state.chores)) {

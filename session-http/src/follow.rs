@@ -74,12 +74,11 @@ impl Commit {
         };
         let (sessions, mut found, mut id) = (self.sessions.clone(), None, None);
         match sessions.recent.fate(key, now) {
-            Some(Became::Ended | Became::Emptied) => return Ok(false),
             Some(Became::Moved { to, id: known }) => {
                 found = sessions.load_if(&to, is_it).await?.map(|(record, revision)| (to, record, revision));
                 id = known;
             }
-            Some(Became::Dying { .. }) | None => {}
+            Some(Became::Dying { .. } | Became::Ended | Became::Emptied) | None => {}
         }
         if found.is_none() {
             id = None;
@@ -126,10 +125,14 @@ impl Commit {
             return Ok(false);
         }
         let (recent, now) = (self.sessions.recent.clone(), self.sessions.now());
-        recent.ask(key, false, now);
+        // In place of another user's session the browser gets one of its own in a moment.
+        let moves = end.reason == Reason::AnotherUser;
+        recent.ask(key, moves, now);
         let was_live = self.sessions.store().delete(key).await? || end.is_unread;
         if was_live {
-            recent.note(key, Became::Ended, now);
+            if !moves {
+                recent.note(key, Became::Ended, now);
+            }
             events::destroyed(key, end.reason);
             self.news.add(News::Ended);
             self.has_changed = true;
@@ -143,7 +146,7 @@ impl Commit {
     async fn end_what_it_became(&mut self, end: &End) -> Result<bool, Error> {
         let now = self.sessions.now();
         let fate = self.sessions.recent.fate(&end.key, now);
-        let was_live = end.loaded.as_ref().is_some_and(|record| now < record.expires_at);
+        let was_live = end.loaded.is_some();
         match end.reason {
             Reason::Logout | Reason::AnotherUser => {}
             // What is meant to begin anew does not follow.
@@ -166,12 +169,15 @@ impl Commit {
                     if self.end(&to, end).await? {
                         events::followed(&end.key, &to);
                         has_ended = true;
+                    } else {
+                        let became = sessions.recent.became(&to, now);
+                        has_moved |= !matches!(became, Some(Became::Ended | Became::Emptied));
                     }
                 }
-                if has_ended {
-                    return Ok(true);
+                has_moved |= was_live && sessions.recent.is_guess(&end.key);
+                if !has_moved {
+                    return Ok(has_ended);
                 }
-                has_moved = true;
             }
             Some(Became::Ended | Became::Emptied) => return Ok(false),
             Some(Became::Dying { .. }) | None if end.is_dead || was_live => {}

@@ -16,14 +16,13 @@ const MOST: usize = 4;
 
 impl Request {
     /// Looks up what the headers present: the one session that is live counts, and none if two are (S9).
-    pub(crate) async fn load(&self, headers: &HeaderMap) -> Result<(State, Option<Box<dyn Visit>>), Error> {
+    pub(crate) async fn load(&self, headers: &HeaderMap) -> Result<(State, Box<dyn Visit>), Error> {
         let mut visit = self.snapshot();
-        let state = self.look_up(headers, visit.as_deref_mut()).await?;
+        let state = self.look_up(headers, &mut *visit).await?;
         Ok((state, visit))
     }
 
-    async fn look_up(&self, headers: &HeaderMap, visit: Option<&mut dyn Visit>) -> Result<State, Error> {
-        let Some(visit) = visit else { return Err(Error::OutsidePath) };
+    async fn look_up(&self, headers: &HeaderMap, visit: &mut dyn Visit) -> Result<State, Error> {
         let ids = visit.presented(headers);
         let keys: Vec<_> = ids.iter().map(|id| self.sessions.key_of(id)).collect();
         if ids.len() > MOST {

@@ -199,11 +199,16 @@ impl Meta {
 
     /// Returns the instant past which no use extends the session: a lifetime of today's policy after its login, or else its beginning.
     pub(crate) fn deadline(&self, policy: &Expiry, record: &Record) -> Option<Timestamp> {
-        let (begun, stored) = match self.login {
-            Some(login) if record.owner.is_some() && login.at > record.created_at => (login.at, None),
-            _ => (record.created_at, record.deadline),
+        let begun = match self.login {
+            Some(login) if record.owner.is_some() && login.at > record.created_at => login.at,
+            _ => record.created_at,
         };
-        [policy.deadline(begun), stored, self.until].into_iter().flatten().min()
+        let stored = record.deadline.filter(|_| begun == record.created_at);
+        let sooner = |one: Option<Timestamp>, other: Option<Timestamp>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        sooner(sooner(policy.deadline(begun), stored), self.until)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The rules of this library: a signed cookie, or another transport; what was changed is stored, what was used is extended.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +11,19 @@ use session_core::{SessionId, Timestamp};
 use crate::decide::{Due, Wants, due};
 use crate::events;
 use crate::meta::Age;
-use crate::rules::{Facts, Rules, Telling, Told, Visit};
-use crate::tell::News;
+use crate::rules::{Arrived, Facts, Rules, Telling, Told, Visit};
+use crate::tell::{Life, News};
 use crate::{CookieFormat, CookiePolicy, Presented, Proxy, RequestHead, Secrets, SignedId, Transport};
 
 /// Chooses the cookie of a request.
 type CookieOf = dyn Fn(&RequestHead<'_>) -> CookiePolicy + Send + Sync;
 
-/// The rules of this library, as a [`SessionConfig`](crate::SessionConfig) sets them.
+/// The rules of this library, as a [`SessionConfig`](crate::SessionConfig) sets them. Cloning shares them.
 #[derive(Clone)]
-pub struct Native {
+pub struct Native(pub(crate) Arc<Options>);
+
+#[derive(Clone)]
+pub(crate) struct Options {
     pub(crate) secrets: Secrets,
     pub(crate) cookie: CookiePolicy,
     pub(crate) cookie_of: Option<Arc<CookieOf>>,
@@ -33,7 +37,7 @@ pub struct Native {
 /// One request.
 #[derive(Clone)]
 struct NativeVisit {
-    rules: Arc<Native>,
+    rules: Arc<Options>,
     /// The cookie that was chosen for this request.
     cookie: Option<CookiePolicy>,
     /// Kept only for transports that may look at it.
@@ -47,7 +51,7 @@ struct NativeVisit {
 
 impl Native {
     pub(crate) fn new(secrets: Secrets) -> Self {
-        Self {
+        Self(Arc::new(Options {
             secrets,
             cookie: CookiePolicy::default(),
             cookie_of: None,
@@ -56,56 +60,68 @@ impl Native {
             transport: None,
             format: Arc::new(SignedId),
             is_gated: false,
-        }
+        }))
     }
 
+    pub(crate) fn options(&mut self) -> &mut Options {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl Options {
     /// Returns the secrets for cookies of this name. Where the name is chosen by the request, it is a part of what is signed, so that the value of
     /// one cookie is none of another.
-    fn secrets_for(&self, cookie: &CookiePolicy) -> Secrets {
+    fn secrets_for(&self, cookie: &CookiePolicy) -> Cow<'_, Secrets> {
         if self.cookie_of.is_some() && cookie.name() != self.cookie.name() {
-            self.secrets.derive("cookie", cookie.name())
+            Cow::Owned(self.secrets.derive("cookie", cookie.name()))
         } else {
-            self.secrets.clone()
+            Cow::Borrowed(&self.secrets)
         }
     }
 }
 
 impl Rules for Native {
-    fn arrive(self: Arc<Self>, head: &RequestHead<'_>, _now: Timestamp) -> Option<Box<dyn Visit>> {
-        let mut visit = NativeVisit::new(self);
-        let rules = &visit.rules;
-        if rules.transport.is_some() {
-            visit.uri = Some(head.uri.clone().into());
-            return Some(Box::new(visit));
+    fn arrive(&self, head: &RequestHead<'_>, _now: Timestamp) -> Arrived {
+        let options = &*self.0;
+        if options.transport.is_some() {
+            return Arrived::Seen(Box::new(NativeVisit { uri: Some(head.uri.clone().into()), ..self.visit() }));
         }
-        visit.cookie = rules.cookie_of.as_ref().map(|choose| choose(head));
-        let cookie = visit.cookie.as_ref().unwrap_or(&rules.cookie);
-        if rules.is_gated && !cookie.serves(head.path()) {
-            return None;
+        let chosen = options.cookie_of.as_ref().map(|choose| choose(head));
+        let cookie = chosen.as_ref().unwrap_or(&options.cookie);
+        if options.is_gated && !cookie.serves(head.path()) {
+            return Arrived::Outside;
         }
-        visit.is_secure = cookie.is_secure_by_request() && rules.proxy.sees_https(head);
-        Some(Box::new(visit))
+        let is_by_request = cookie.is_secure_by_request();
+        if chosen.is_none() && !is_by_request {
+            return Arrived::Unseen;
+        }
+        let is_secure = is_by_request && options.proxy.sees_https(head);
+        Arrived::Seen(Box::new(NativeVisit { cookie: chosen, is_secure, ..self.visit() }))
     }
 
-    fn arrive_unseen(self: Arc<Self>, _now: Timestamp) -> Box<dyn Visit> {
-        Box::new(NativeVisit::new(self))
+    fn arrive_unseen(&self, _now: Timestamp) -> Box<dyn Visit> {
+        Box::new(self.visit())
     }
 
     /// A format that writes what a cookie cannot carry, or what it does not read, would leave a session that nobody can present.
     fn can_present(&self, id: &SessionId) -> bool {
-        let text = self.format.write(id, &self.secrets);
+        let Options { format, secrets, cookie, .. } = &*self.0;
+        let text = format.write(id, secrets);
         let is_carried = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\');
         // Browsers keep no longer cookie.
-        let is_kept = self.cookie.name().len() + text.len() <= 4096;
-        is_kept && text.bytes().all(is_carried) && self.format.read(text.as_bytes(), &self.secrets).as_ref() == Some(id)
+        let is_kept = cookie.name().len() + text.len() <= 4096;
+        is_kept && text.bytes().all(is_carried) && format.read(text.as_bytes(), secrets).as_ref() == Some(id)
+    }
+}
+
+impl Native {
+    fn visit(&self) -> NativeVisit {
+        let rules = self.0.clone();
+        NativeVisit { rules, cookie: None, uri: None, is_secure: false, outdated: Vec::new(), is_outdated: false }
     }
 }
 
 impl NativeVisit {
-    fn new(rules: Arc<Native>) -> Self {
-        Self { rules, cookie: None, uri: None, is_secure: false, outdated: Vec::new(), is_outdated: false }
-    }
-
     fn cookie(&self) -> &CookiePolicy {
         self.cookie.as_ref().unwrap_or(&self.rules.cookie)
     }
@@ -175,14 +191,12 @@ impl Visit for NativeVisit {
             News::Ended => None,
         };
         let value = life.map(|life| rules.format.write(&life.id, &rules.secrets_for(cookie)));
-        if let Some(transport) = &rules.transport {
-            let mut headers = HeaderMap::new();
-            let news = match (&value, life) {
-                (Some(value), Some(life)) => crate::News::Issued { value, lives_for: life.remaining() },
-                _ => crate::News::Ended,
-            };
-            transport.tell(&news, &mut headers);
-            return Told::Headers(Box::new(headers));
+        if let Some(transport) = rules.transport.clone() {
+            let remaining = life.map(Life::remaining).unwrap_or_default();
+            return Told::By(Box::new(move |headers| {
+                let issued = value.as_ref().map(|value| crate::News::Issued { value, lives_for: remaining });
+                transport.tell(&issued.unwrap_or(crate::News::Ended), headers);
+            }));
         }
         let line = match (value, life) {
             (Some(value), Some(life)) => cookie.issue(&value, age, life.remaining(), self.is_secure),
@@ -205,10 +219,10 @@ impl Visit for NativeVisit {
 impl fmt::Debug for Native {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Native")
-            .field("secrets", &self.secrets)
-            .field("cookie", &self.cookie)
-            .field("transport", &self.transport)
-            .field("format", &self.format)
+            .field("secrets", &self.0.secrets)
+            .field("cookie", &self.0.cookie)
+            .field("transport", &self.0.transport)
+            .field("format", &self.0.format)
             .finish_non_exhaustive()
     }
 }

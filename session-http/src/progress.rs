@@ -1,13 +1,10 @@
-//! What a request and its commits both know: how far it is, and which new id has no answer yet.
+//! How far a request is.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-
-use session_core::{Data, SessionId};
 
 /// How far a request is. A commit asks it too, at each attempt.
-#[derive(Clone, Default)]
-pub(crate) struct Progress(Arc<AtomicU8>);
+#[derive(Default)]
+pub(crate) struct Progress(AtomicU8);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -45,20 +42,6 @@ impl Progress {
 
     pub(crate) fn is_answered(&self) -> bool {
         matches!(self.step(), Step::Finishing | Step::Answered)
-    }
-}
-
-/// The id and the data that the store was asked to file under a new key, as long as nobody knows whether it did.
-#[derive(Clone, Default)]
-pub(crate) struct Pending(Arc<Mutex<Option<(SessionId, Data)>>>);
-
-impl Pending {
-    pub(crate) fn set(&self, asked: Option<(SessionId, Data)>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = asked;
-    }
-
-    pub(crate) fn get(&self) -> Option<(SessionId, Data)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -42,6 +42,8 @@ struct Death {
     number: u64,
     /// What it became before, where it became several: a login that does not follow begins another.
     others: Vec<SessionKey>,
+    /// Nothing was known of it here when a request under it began another session: another process may have given it a new id.
+    is_guess: bool,
 }
 
 impl Recent {
@@ -109,6 +111,20 @@ impl Recent {
         Some(became)
     }
 
+    /// Notes that a request under a key that was not there began another session.
+    pub(crate) fn note_replaced(&self, key: &SessionKey, to: SessionKey, is_known: bool, now: Timestamp) {
+        let is_guess = !is_known && matches!(self.became(key, now), Some(Became::Dying { .. }) | None);
+        self.note(key, Became::Moved { to, id: None }, now);
+        if let Some(death) = self.memory().keys.get_mut(key) {
+            death.is_guess |= is_guess;
+        }
+    }
+
+    /// Says whether it may have become something else that nobody here knows.
+    pub(crate) fn is_guess(&self, key: &SessionKey) -> bool {
+        self.memory().keys.get(key).is_some_and(|death| death.is_guess)
+    }
+
     /// Returns what else a key became, and that in the end.
     pub(crate) fn others(&self, key: &SessionKey, now: Timestamp) -> Vec<SessionKey> {
         let others = self.memory().keys.get(key).map(|death| death.others.clone()).unwrap_or_default();
@@ -165,9 +181,10 @@ impl Memory {
                 self.keys.remove(&oldest);
             }
         }
-        let mut others = Vec::new();
+        let (mut others, mut is_guess) = (Vec::new(), false);
         if let Some(before) = self.keys.remove(key) {
             others = before.others;
+            is_guess = before.is_guess && matches!(before.became, Became::Moved { .. });
             let is_known = |to: &SessionKey| matches!(&became, Became::Moved { to: now, .. } if now == to);
             if let Became::Moved { to, .. } = before.became
                 && others.len() < Recent::STEPS
@@ -176,7 +193,7 @@ impl Memory {
                 others.push(to);
             }
         }
-        self.keys.insert(key.clone(), Death { became, at: now, number, others });
+        self.keys.insert(key.clone(), Death { became, at: now, number, others, is_guess });
         self.queue.push_back((key.clone(), now));
     }
 }

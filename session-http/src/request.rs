@@ -7,10 +7,12 @@ use std::task::{Context, Poll};
 
 use http::{HeaderMap, Method, Request as HttpRequest, Response, StatusCode};
 
+use session_core::{Data, SessionId};
+
 use crate::config::Config;
 use crate::events::Reason;
 use crate::progress::{Progress, Step};
-use crate::rules::{Facts, Note, Occasion, Telling, Told, Visit};
+use crate::rules::{Arrived, Facts, Note, Occasion, Telling, Told, Visit};
 use crate::running::Turn;
 use crate::state::{Base, State};
 use crate::tell::{News, ResponseHeaders};
@@ -33,6 +35,8 @@ pub(crate) struct Request {
     /// How many keys had died when the request arrived.
     pub(crate) deaths: u64,
     pub(crate) progress: Progress,
+    /// The id and the data that the store was asked to file under a new key, as long as nobody knows whether it did.
+    pending: Mutex<Option<(SessionId, Data)>>,
     /// Held by whoever talks to the store.
     pub(crate) turn: Turn,
     /// Never held while code of the application runs, nor across an await, nor while an event is told.
@@ -41,7 +45,7 @@ pub(crate) struct Request {
 
 pub(crate) struct Inner {
     pub(crate) phase: Phase,
-    /// `None` outside of the path.
+    /// What the rules remember of the request; some remember nothing until it is opened.
     pub(crate) visit: Option<Box<dyn Visit>>,
 }
 
@@ -68,8 +72,7 @@ impl SessionSlot {
     /// [`for_request`](SessionSlot::for_request) where there is more.
     pub fn new(sessions: impl Into<Sessions>) -> Self {
         let sessions = sessions.into();
-        let visit = sessions.0.rules.clone().arrive_unseen(sessions.0.now());
-        Self::with(sessions, true, Some(visit))
+        Self::with(sessions, true, Arrived::Unseen)
     }
 
     /// Makes the place for one request, before it is handed on.
@@ -79,23 +82,26 @@ impl SessionSlot {
 
     /// Makes the place for a request of which this is the head.
     pub fn arrived(sessions: Sessions, head: &RequestHead<'_>) -> Self {
-        let visit = sessions.0.rules.clone().arrive(head, sessions.0.now());
+        let arrived = sessions.0.rules.arrive(head, sessions.0.now());
         let is_loud = !matches!(*head.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
-        Self::with(sessions, is_loud, visit)
+        Self::with(sessions, is_loud, arrived)
     }
 
-    fn with(Sessions(sessions): Sessions, is_loud: bool, visit: Option<Box<dyn Visit>>) -> Self {
-        let deaths = sessions.recent.deaths();
-        let is_outside = visit.is_none();
-        let inner = Inner { phase: Phase::Unopened, visit };
+    fn with(Sessions(sessions): Sessions, is_loud: bool, arrived: Arrived) -> Self {
+        let is_outside = matches!(arrived, Arrived::Outside);
+        let visit = match arrived {
+            Arrived::Seen(visit) => Some(visit),
+            Arrived::Outside | Arrived::Unseen => None,
+        };
         Self(Arc::new(Request {
-            sessions,
             is_loud,
             is_outside,
-            deaths,
+            deaths: sessions.recent.deaths(),
+            sessions,
             progress: Progress::default(),
+            pending: Mutex::default(),
             turn: Turn::default(),
-            inner: Mutex::new(inner),
+            inner: Mutex::new(Inner { phase: Phase::Unopened, visit }),
         }))
     }
 
@@ -131,7 +137,7 @@ impl SessionSlot {
             if self.session().is_none() {
                 let (state, visit) = self.0.load(headers).await?;
                 let mut inner = self.0.lock();
-                inner.visit = visit;
+                inner.visit = Some(visit);
                 inner.phase = Phase::Open(Box::new(state));
             }
             Ok(())
@@ -139,11 +145,14 @@ impl SessionSlot {
         let opened = self.0.sessions.in_time(opening).await;
         if let Err(error) = opened {
             events::load_failed(&error);
-            let state = self.0.without_store(&error, headers);
+            let without = self.0.without_store(&error, headers);
             let mut inner = self.0.lock();
-            match (&inner.phase, state) {
+            match (&inner.phase, without) {
                 (Phase::Open(_), _) => {}
-                (_, Some(state)) => inner.phase = Phase::Open(Box::new(state)),
+                (_, Some((state, visit))) => {
+                    inner.visit = Some(visit);
+                    inner.phase = Phase::Open(Box::new(state));
+                }
                 (_, None) => {
                     inner.phase = Phase::Failed;
                     return Err(error);
@@ -200,7 +209,8 @@ impl SessionSlot {
             }
             Phase::Failed => {
                 request.progress.go_on(Step::Answered);
-                let read = inner.visit.as_ref().map(|visit| visit.varies_by());
+                drop(inner);
+                let read = Some(request.snapshot().varies_by());
                 Committing(Stage::Ready(Some(ResponseHeaders { read, is_read_only: true, ..untouched })))
             }
             Phase::Open(state) => {
@@ -211,6 +221,9 @@ impl SessionSlot {
                     return Committing(Stage::Ready(Some(request.response_headers())));
                 }
                 drop(inner);
+                if request.is_settled() {
+                    return Committing(Stage::Ready(Some(request.response_headers())));
+                }
                 let request = request.clone();
                 Committing(Stage::Commit(Box::pin(async move { request.commit().await })))
             }
@@ -263,8 +276,10 @@ impl SessionSlot {
     /// Returns what has to be brought to its end although the response is ready: a call of the store that took too long, or the end of sessions that
     /// are too many.
     pub fn unfinished(&self) -> Option<Unfinished> {
-        let request = self.0.clone();
-        request.has_unfinished().then(|| Box::pin(async move { request.finish().await }) as Unfinished)
+        self.0.has_unfinished().then(|| {
+            let request = self.0.clone();
+            Box::pin(async move { request.finish().await }) as Unfinished
+        })
     }
 }
 
@@ -302,6 +317,14 @@ impl Request {
         });
     }
 
+    pub(crate) fn set_pending(&self, asked: Option<(SessionId, Data)>) {
+        *self.pending.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+    }
+
+    pub(crate) fn pending(&self) -> Option<(SessionId, Data)> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(crate) fn note(&self, note: Note<'_>) {
         if let Some(visit) = &mut self.lock().visit {
             visit.note(note);
@@ -314,31 +337,43 @@ impl Request {
     }
 
     /// The session could not be loaded: returns the state of one that is read-only, if the policy is to go on.
-    fn without_store(&self, error: &Error, headers: &HeaderMap) -> Option<State> {
+    fn without_store(&self, error: &Error, headers: &HeaderMap) -> Option<(State, Box<dyn Visit>)> {
         if self.sessions.failure.load != LoadFailure::Anonymous {
             return None;
         }
-        let mut visit = self.snapshot()?;
+        let mut visit = self.snapshot();
         let ids = visit.presented(headers);
         let key = self.sessions.key_of(ids.first()?);
         events::read_only(&key);
         let is_corrupt = matches!(error, Error::Store(session_core::Error::Corrupt(_)));
-        Some(State::of(Base::Unread { key: key.clone(), is_corrupt }, vec![key]))
+        Some((State::of(Base::Unread { key: key.clone(), is_corrupt }, vec![key]), visit))
     }
 
     /// Makes the headers that tell the client what was done, once.
     pub(crate) fn response_headers(&self) -> ResponseHeaders {
         let retry_after = self.sessions.failure.retry_after;
-        let now = self.sessions.now();
-        let Some(visit) = self.snapshot() else { return ResponseHeaders::untouched(retry_after) };
-        let (news, meta, data, base, work, presented) = {
+        let (visit, news, meta, data, base, work, presented) = {
             let mut inner = self.lock();
-            let Phase::Open(state) = &mut inner.phase else { return ResponseHeaders::untouched(retry_after) };
+            let Inner { phase, visit } = &mut *inner;
+            let (Phase::Open(state), Some(visit)) = (phase, visit) else {
+                return ResponseHeaders::untouched(retry_after);
+            };
             self.progress.go_on(Step::Answered);
             let news = std::mem::take(&mut state.news);
+            if matches!(news, News::Nothing) && !visit.is_eager() {
+                let is_read_only = matches!(state.base, Base::Unread { .. });
+                return ResponseHeaders {
+                    told: Told::Nothing,
+                    read: Some(visit.varies_by()),
+                    is_read_only,
+                    retry_after,
+                };
+            }
             let presented = if let News::Issued(_) = news { state.presented.clone() } else { Vec::new() };
-            (news, state.meta(), state.data(), state.base.clone(), state.work.clone(), presented)
+            let (meta, data) = (state.meta(), state.data());
+            (visit.snapshot(), news, meta, data, state.base.clone(), state.work.clone(), presented)
         };
+        let now = self.sessions.now();
         let facts = Facts { changed: Some(&data), ..Facts::idle(Occasion::End, &base, &work) };
         let told = visit.tell(&Telling { news: &news, meta: &meta, facts, now });
         if let Told::Nothing = told {
@@ -349,8 +384,9 @@ impl Request {
     }
 
     /// Copies what the rules remember, so that their code, and the application's, never runs under the lock.
-    pub(crate) fn snapshot(&self) -> Option<Box<dyn Visit>> {
-        self.lock().visit.as_ref().map(|visit| visit.snapshot())
+    pub(crate) fn snapshot(&self) -> Box<dyn Visit> {
+        let known = self.lock().visit.as_ref().map(|visit| visit.snapshot());
+        known.unwrap_or_else(|| self.sessions.rules.arrive_unseen(self.sessions.now()))
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -21,14 +20,24 @@ use crate::work::Work;
 ///
 /// Applications take [`Native`](crate::Native) without naming it; another program's rules are for those that share their sessions with it.
 pub trait Rules: fmt::Debug + Send + Sync + 'static {
-    /// Looks at a request that arrives, without any I/O; `None` if its path has no session.
-    fn arrive(self: Arc<Self>, head: &RequestHead<'_>, now: Timestamp) -> Option<Box<dyn Visit>>;
+    /// Looks at a request that arrives, without any I/O.
+    fn arrive(&self, head: &RequestHead<'_>, now: Timestamp) -> Arrived;
 
     /// Knows nothing of the request but that it is there, for layers that cannot show it.
-    fn arrive_unseen(self: Arc<Self>, now: Timestamp) -> Box<dyn Visit>;
+    fn arrive_unseen(&self, now: Timestamp) -> Box<dyn Visit>;
 
     /// Says whether a client could present this id again.
     fn can_present(&self, id: &SessionId) -> bool;
+}
+
+/// What the rules make of a request that arrives.
+pub enum Arrived {
+    /// Its path has no session.
+    Outside,
+    /// Nothing of it has to be remembered: its headers are looked at when somebody opens its session.
+    Unseen,
+    /// It has this.
+    Seen(Box<dyn Visit>),
 }
 
 /// One request under these rules.
@@ -49,9 +58,9 @@ pub trait Visit: Any + Send {
         data.clone()
     }
 
-    /// Puts it in again.
-    fn pack(&self, values: &Data, _now: Timestamp) -> Data {
-        values.clone()
+    /// Puts it in again, if there is something.
+    fn pack(&self, _values: &Data, _now: Timestamp) -> Option<Data> {
+        None
     }
 
     /// Says whether a name is the rules' and not the application's.
@@ -283,8 +292,8 @@ pub enum Told {
     Nothing,
     /// A line of `Set-Cookie`, in place of those of the same name, domain and path; and further lines that remove earlier cookies.
     Cookie(HeaderValue, Vec<HeaderValue>),
-    /// These headers, by a transport of one's own.
-    Headers(Box<HeaderMap>),
+    /// What this does to the response's headers, by a transport of one's own.
+    By(Box<dyn FnOnce(&mut HeaderMap) + Send>),
 }
 
 impl fmt::Debug for Facts<'_> {
@@ -307,7 +316,17 @@ impl fmt::Debug for Told {
         f.write_str(match self {
             Self::Nothing => "nothing",
             Self::Cookie(..) => "a cookie",
-            Self::Headers(_) => "headers",
+            Self::By(_) => "by a transport",
+        })
+    }
+}
+
+impl fmt::Debug for Arrived {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Outside => "outside",
+            Self::Unseen => "unseen",
+            Self::Seen(_) => "seen",
         })
     }
 }

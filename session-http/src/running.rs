@@ -18,6 +18,7 @@ use crate::rules::{Facts, Occasion, Visit};
 use crate::state::{Base, Chore, State};
 use crate::tell::{Life, News};
 use crate::values::Values;
+use crate::work::Work;
 
 /// A commit that is under way, which the next one to have the turn brings to its end.
 type Running = Pin<Box<dyn Future<Output = (Commit, Result<(), Error>)> + Send>>;
@@ -35,6 +36,11 @@ impl Turn {
         self.running.lock().await
     }
 
+    /// Waits once more for as long as one waits.
+    pub(crate) fn wait_anew(&self) {
+        self.is_late.store(false, Ordering::Relaxed);
+    }
+
     pub(crate) fn is_busy(&self) -> bool {
         self.running.try_lock().is_none_or(|running| running.is_some())
     }
@@ -42,7 +48,7 @@ impl Turn {
 
 impl Request {
     /// Makes the store agree with the state.
-    pub(crate) async fn settle(&self, occasion: Occasion) -> Result<(), Error> {
+    pub(crate) async fn settle(self: &Arc<Self>, occasion: Occasion) -> Result<(), Error> {
         let mut turn = self.turn.take().await;
         // What an earlier one left is found by the next look at the state, also if it failed.
         let _ = self.finish_running(&mut turn).await;
@@ -94,14 +100,14 @@ impl Request {
             if let Some(work) = state.under_way.take() {
                 let mut work = Arc::unwrap_or_clone(work);
                 work.is_unsure = work.changes.has_closures();
-                state.put_back(Arc::new(work), 0);
+                self.put_back(state, Arc::new(work), 0);
             }
         });
     }
 
     /// An attempt at a new id was not answered: looks whether it is there.
-    async fn find_unsure(&self) -> Result<(), Error> {
-        let Some((id, written)) = self.with_state(|state| state.pending.get()) else { return Ok(()) };
+    async fn find_unsure(self: &Arc<Self>) -> Result<(), Error> {
+        let Some((id, written)) = self.pending() else { return Ok(()) };
         let key = self.sessions.key_of(&id);
         let found = self.sessions.store().load(&key).await?.filter(|(record, _)| record.data == written);
         let mut commit = self.begin(Occasion::Save, false);
@@ -109,11 +115,11 @@ impl Request {
             let life = Life { id: id.clone(), now: self.sessions.now(), expires_at: record.expires_at };
             commit.news = News::Issued(life);
             commit.set_base(Some(id), key, revision, record);
-            self.with_state(|state| state.pending.set(None));
+            self.set_pending(None);
             return self.install(commit, Ok(()));
         }
+        self.set_pending(None);
         self.with_state(|state| {
-            state.pending.set(None);
             let earlier = state.under_way.take();
             match (state.cut.take(), earlier) {
                 (Some((reason, base)), _) => {
@@ -133,7 +139,7 @@ impl Request {
     }
 
     /// Takes the work out of the state, if something is due.
-    fn take(&self, occasion: Occasion) -> Option<Commit> {
+    fn take(self: &Arc<Self>, occasion: Occasion) -> Option<Commit> {
         let is_due = {
             let mut inner = self.lock();
             let Inner { phase, visit } = &mut *inner;
@@ -141,6 +147,14 @@ impl Request {
             !state.work.is_idle() || self.is_due(state, &**visit, occasion)
         };
         is_due.then(|| self.begin(occasion, true))
+    }
+
+    /// Says whether nothing is wanted, due or under way.
+    pub(crate) fn is_settled(&self) -> bool {
+        let inner = self.lock();
+        let (Phase::Open(state), Some(visit)) = (&inner.phase, &inner.visit) else { return false };
+        let is_idle = state.work.is_idle() && state.under_way.is_none() && !visit.ends_unset();
+        is_idle && !self.is_due(state, &**visit, Occasion::End) && !self.turn.is_busy()
     }
 
     /// Says whether something is due although no handler asked for it.
@@ -154,9 +168,10 @@ impl Request {
     }
 
     /// Begins a commit; with the work that is to be done, or none.
-    pub(crate) fn begin(&self, occasion: Occasion, takes_work: bool) -> Commit {
+    pub(crate) fn begin(self: &Arc<Self>, occasion: Occasion, takes_work: bool) -> Commit {
+        let own = self.snapshot();
         let mut inner = self.lock();
-        let Inner { phase, visit } = &mut *inner;
+        let phase = &mut inner.phase;
         let mut nothing = State::default();
         let state = match phase {
             Phase::Open(state) => &mut **state,
@@ -169,19 +184,16 @@ impl Request {
         }
         Commit {
             sessions: self.sessions.clone(),
-            visit: visit
-                .as_ref()
-                .map_or_else(|| self.sessions.rules.clone().arrive_unseen(self.sessions.now()), |v| v.snapshot()),
+            visit: own,
             base: state.base.clone(),
             presented: state.presented.clone(),
             work,
             occasion,
-            progress: self.progress.clone(),
+            request: Arc::downgrade(self),
             is_found_by_login,
             ended: 0,
             news: News::Nothing,
             is_merged: false,
-            pending: state.pending.clone(),
             repeated: None,
             dated: None,
             has_changed: false,
@@ -217,7 +229,7 @@ impl Request {
         if result.is_err() && is_same_key {
             // Nothing was stored: the handler goes on seeing what it saw.
             if was_under_way {
-                state.put_back(work, commit.ended);
+                self.put_back(state, work, commit.ended);
             }
             return result;
         }
@@ -235,8 +247,17 @@ impl Request {
         state.base = base;
         state.work.is_stale |= commit.is_merged;
         if result.is_err() && was_under_way {
-            state.put_back(work, commit.ended);
+            self.put_back(state, work, commit.ended);
         }
         if commit.is_id_refused { result.and(Err(Error::HeadSent)) } else { result }
+    }
+
+    /// Puts the work of a commit that failed in front of what came meanwhile. While a new id has no answer, it is still under way.
+    fn put_back(&self, state: &mut State, work: Arc<Work>, ended: usize) {
+        if self.pending().is_some() {
+            state.under_way = Some(work);
+        } else {
+            state.put_back(work, ended);
+        }
     }
 }

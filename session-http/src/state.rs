@@ -7,7 +7,6 @@ use session_core::{Data, OwnerId, Record, Revision, SessionId, SessionKey, Times
 use crate::changes::{Changes, Edit, Value};
 use crate::events::Reason;
 use crate::meta::{Age, Meta, is_own};
-use crate::progress::Pending;
 use crate::tell::News;
 use crate::values::{Found, Values};
 use crate::work::{End, Owner, Work};
@@ -52,8 +51,6 @@ pub(crate) struct State {
     pub(crate) under_way: Option<Arc<Work>>,
     /// The session was ended while a commit was under way: it ends under the key that it gets, or else as it was.
     pub(crate) cut: Option<(Reason, Base)>,
-    /// While a new id has no answer, what was wanted with it is still under way.
-    pub(crate) pending: Pending,
     pub(crate) work: Work,
     pub(crate) news: News,
     /// What the request presents with a valid signature.
@@ -242,10 +239,6 @@ impl State {
 
     /// Puts the work of a commit that failed, of whose ends so many were done, in front of what came meanwhile.
     pub(crate) fn put_back(&mut self, work: Arc<Work>, ended: usize) {
-        if self.pending.get().is_some() {
-            self.under_way = Some(work);
-            return;
-        }
         let mut work = Arc::unwrap_or_clone(work);
         work.ends.drain(..ended);
         work.extend(std::mem::take(&mut self.work));

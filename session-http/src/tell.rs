@@ -94,12 +94,7 @@ impl ResponseHeaders {
                 headers.append(header::SET_COOKIE, line);
                 headers.extend(removals.into_iter().map(|removal| (header::SET_COOKIE, removal)));
             }
-            Told::Headers(told) => {
-                for (name, value) in *told {
-                    // Further values of one name come without it, and a transport tells one.
-                    name.map(|name| headers.insert(name, value));
-                }
-            }
+            Told::By(tell) => tell(headers),
         }
         let varies_by = self.read.as_ref().and_then(Option::as_ref);
         if let Some(name) = varies_by.filter(|name| !varies(headers, name)) {

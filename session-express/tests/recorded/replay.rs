@@ -17,9 +17,7 @@ use options::{NOW, as_said, at, end_of, express, list, parts, text, with_attribu
 use serde_json::Value;
 use serde_json::value::RawValue;
 use session_core::{Data, ManualClock, Record, SessionId, SessionStore, Timestamp};
-use session_express::{
-    Express, ExpressSession, InvalidCookie, SecureByProxy, Session, SessionSlot, sign, unsign,
-};
+use session_express::{Express, ExpressSession, InvalidCookie, SecureByProxy, Session, SessionSlot, sign, unsign};
 use session_store_memory::MemoryStore;
 use store::{WatchedStore, key_of};
 
@@ -81,17 +79,16 @@ async fn run(input: &Value, theirs: &Value) -> Result<Outcome, InvalidCookie> {
     }
     let ids: VecDeque<String> = ids(theirs).into_iter().filter(|id| id != SEED).collect();
     let ids = Mutex::new(ids);
-    let config = express(&options)?
-        .config(store.clone())?
-        .with_clock(Arc::new(ManualClock::new(at(NOW))))
-        .with_new_id(move || {
+    let config = express(&options)?.config(store.clone())?.with_clock(Arc::new(ManualClock::new(at(NOW)))).with_new_id(
+        move || {
             let id = ids.lock().map_err(|_| "a test panicked")?.pop_front();
             // More than Express has are a difference.
             match id {
                 Some(id) => Ok(SessionId::foreign(&id)?),
                 None => Ok(SessionId::generate()?),
             }
-        });
+        },
+    );
 
     let mut request = Request::builder().uri(input["url"].as_str().unwrap_or("/"));
     for line in list(&input["cookies"]) {

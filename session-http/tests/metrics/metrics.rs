@@ -61,13 +61,16 @@ async fn each_thing_that_happens_counts_once() {
     gone.finish().await;
     assert_eq!(counted.take_all(), one(&["session_gone_total"]));
 
-    let cookie = old.cookie.unwrap_or_default();
-    app.visit_with(&[format!("__Host-session={cookie}"), format!("__Host-session={cookie}")]).open().await;
-    app.visit_with(&["__Host-session=forged"]).open().await;
-    let refused = ["session_refused_total reason=bad signature", "session_refused_total reason=sent more than once"];
-    assert_eq!(counted.take_all(), one(&refused));
-
     let mut browser = app.browser().await;
+    let pair = |browser: &Browser| format!("__Host-session={}", browser.cookie.as_deref().unwrap_or_default());
+    let two = [pair(&browser), pair(&app.browser().await)];
+    counted.take_all();
+    app.visit_with(&two).open().await;
+    app.visit_with(&["__Host-session=forged"]).open().await;
+    let refused = ["session_refused_total reason=bad signature", "session_refused_total reason=two live sessions"];
+    let loaded = ("session_loaded_total".to_owned(), 2);
+    assert_eq!(counted.take_all(), [vec![loaded], one(&refused)].concat());
+
     let dropped = app.visit(&browser);
     dropped.open().await.set("n", &9).expect("a number is JSON");
     counted.take_all();

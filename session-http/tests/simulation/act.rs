@@ -8,6 +8,13 @@ pub(crate) enum Act {
     Add,
     /// Sets a name of its own.
     Set,
+    /// Adds the number if the list is not full yet, and stores that at once.
+    Update,
+    /// Removes everything, or the list alone.
+    Clear,
+    Take,
+    /// Sets how long the session lives.
+    SetMaxAge,
     /// Logs the user in, and adds the number too.
     Login(&'static str),
     Logout,
@@ -15,6 +22,8 @@ pub(crate) enum Act {
     Reauthenticate,
     /// After the password was changed.
     EndOthers,
+    /// Ends one other session of the user, from a list of them.
+    EndOne,
 }
 
 /// Whether the handler saves before it answers.
@@ -43,7 +52,12 @@ impl Act {
 
     /// Says whether the number of the request is somewhere in the session if it is answered with a success.
     pub(crate) fn writes(self) -> bool {
-        matches!(self, Self::Add | Self::Set | Self::Login(_))
+        matches!(self, Self::Add | Self::Set | Self::Update | Self::Login(_))
+    }
+
+    /// Says whether it takes away what others wrote.
+    pub(crate) fn removes(self) -> bool {
+        matches!(self, Self::Clear | Self::Take)
     }
 
     pub(crate) fn gives_new_id(self) -> bool {

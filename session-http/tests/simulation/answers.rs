@@ -67,14 +67,18 @@ impl Model {
                 failures.push(format!("#{number} of browser {browser} sees what {:?} wrote", written.user));
             }
         }
+        let is_missing =
+            |there: &usize| !writes.contains(there) && !known.writes.get(there).is_some_and(|write| write.is_ended);
+        let there = known.requests.get(&number).into_iter().flat_map(|asked| &asked.there);
+        let missing = there.copied().find(is_missing);
         if let Some(asked) = known.requests.get_mut(&number) {
             asked.owner = owner.map(Into::into);
             asked.was_loaded = key.is_some();
             if let Some(user) = owner.filter(|_| !asked.was_live) {
                 failures.push(format!("#{number} is {user} under an id that was dead when it arrived"));
             }
-            let missing = asked.there.iter().find(|there| !writes.contains(there));
-            if let Some(missing) = missing.filter(|_| key.is_some() && key == asked.presented.as_ref()) {
+            let missing = missing.filter(|_| key.is_some() && key == asked.presented.as_ref());
+            if let Some(missing) = missing {
                 failures.push(format!("#{number} does not see what #{missing} wrote before"));
             }
         }
@@ -88,7 +92,45 @@ impl Model {
         known.writes.insert(number, Written { browser, user: user.map(Into::into), ..Written::default() });
     }
 
+    /// A client left when its handler had answered: what that wanted is done all the same.
+    pub(crate) fn finish(&self, number: usize) {
+        let mut known = self.known();
+        let Some(asked) = known.requests.get(&number) else { return };
+        let is_live = asked.was_loaded && asked.presented.as_ref().is_some_and(|key| known.live.contains_key(key));
+        let has_stored = known.writes.get(&number).is_some_and(|written| written.is_stored || written.is_refused);
+        let is_left = match asked.job.act {
+            Act::Logout => is_live,
+            act => is_live && act.writes() && !has_stored && !known.has_limit,
+        };
+        if is_left {
+            known.failures.push(format!("#{number} had answered when its client left, and nothing was done"));
+        }
+    }
+
+    /// An update has returned how long the list is with what it added, or that it refused.
+    pub(crate) fn updated(&self, number: usize, length: Option<usize>) {
+        let mut known = self.known();
+        let written = known.writes.entry(number).or_default();
+        written.is_refused = length.is_none();
+        let is_right = length.map_or(!written.is_stored, |length| written.is_stored && written.place + 1 == length);
+        if !is_right {
+            let failure = format!("#{number} was told {length:?} by its update, which is not what is stored");
+            known.failures.push(failure);
+        }
+    }
+
+    /// A request was told that it has ended a session.
+    pub(crate) fn ended(&self, number: usize, key: &SessionKey) {
+        let mut known = self.known();
+        if known.live.contains_key(key) {
+            let failure = format!("#{number} ended {}, which lives", known.name(key));
+            known.failures.push(failure);
+        }
+    }
+
     /// An answer changes a browser's cookie. Where answers overtook one another, that is a session that the request had nothing to do with.
+    ///
+    /// `number` is 0 where a thief does it.
     pub(crate) fn replace(&self, number: usize, before: Option<&SessionKey>, after: Option<&SessionKey>) {
         let mut known = self.known();
         let line_of = |key: Option<&SessionKey>| key.and_then(|key| known.lines.get(key)).copied();
@@ -146,7 +188,7 @@ impl Known {
     fn check_success(&mut self, asked: &Asked, told: &Told) -> Vec<String> {
         let (number, act) = (asked.job.number, asked.job.act);
         let mut failures = Vec::new();
-        if act.writes() && !self.writes.get(&number).is_some_and(|written| written.is_stored) {
+        if act.writes() && !self.writes.get(&number).is_some_and(|written| written.is_stored || written.is_refused) {
             failures.push(format!("#{number} was answered with a success, and what it wrote was never stored"));
         }
         let live = asked.line.filter(|line| act == Act::Logout && self.live_in(*line).is_some());
@@ -187,11 +229,18 @@ impl Known {
         let Act::Login(user) = asked.job.act else { return None };
         let is_joined = |heir: &&usize| {
             let (Some(born), Some((_, live))) = (self.born.get(heir), self.live_in(**heir)) else { return false };
-            let is_login = **heir != line && live.owner.as_deref() == Some(user) && !self.cut.contains_key(heir);
+            let mut beginners =
+                self.requests.values().filter(|other| other.began.iter().any(|key| self.lines.get(key) == Some(*heir)));
+            let is_same_id = beginners.any(|other| other.presented == asked.presented);
+            let is_login =
+                is_same_id && **heir != line && live.owner.as_deref() == Some(user) && !self.cut.contains_key(heir);
             is_login && *born < asked.at && asked.at.saturating_since(*born) < JOINS_WITHIN
         };
         let heir = *self.heirs.get(&old)?.iter().find(is_joined)?;
-        Some(format!("#{} began line {line} beside line {heir}, which the same login began a moment ago", asked.job.number))
+        Some(format!(
+            "#{} began line {line} beside line {heir}, which the same login began a moment ago",
+            asked.job.number
+        ))
     }
 
     /// A browser loses what became of a line to another one that began beside it.

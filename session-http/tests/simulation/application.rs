@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, Response, header};
 use session_core::{OwnerId, SessionId, SessionKey};
@@ -18,14 +19,31 @@ use crate::model::Model;
 
 pub(crate) const COOKIE: &str = "__Host-session";
 
+/// How many numbers a list takes by an update.
+const MOST_IN_CART: usize = 4;
+
 /// The application servers, over one store.
 pub(crate) struct Application {
     pub(crate) world: Arc<World>,
     pub(crate) model: Arc<Model>,
-    pub(crate) servers: Vec<Sessions>,
+    pub(crate) servers: Servers,
     pub(crate) fault: Option<Fault>,
     /// The store answers every call.
     pub(crate) is_calm: AtomicBool,
+}
+
+/// When a client leaves: after so many looks at its request, or at the commit of what its handler has answered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leaving {
+    pub(crate) after: u64,
+    pub(crate) at_commit: bool,
+}
+
+/// The application servers, of which each remembers what its requests did.
+pub(crate) enum Servers {
+    Lasting(Vec<Sessions>),
+    /// They remember nothing.
+    OfOneRequest(Box<dyn Fn() -> Vec<Sessions> + Send + Sync>),
 }
 
 /// What comes back to the browser.
@@ -37,20 +55,29 @@ pub(crate) struct Reply {
 }
 
 impl Application {
-    /// Serves one request; `None` if its client left, after so many looks at it.
-    pub(crate) async fn serve(&self, job: Job, cookie: Option<&str>, leaves_after: Option<u64>) -> Option<Reply> {
+    fn server(&self, number: usize) -> Sessions {
+        match &self.servers {
+            Servers::Lasting(servers) => servers[number].clone(),
+            Servers::OfOneRequest(configure) => configure()[number].clone(),
+        }
+    }
+
+    /// Serves one request; `None` if its client left.
+    pub(crate) async fn serve(&self, job: Job, cookie: Option<&str>, leaving: Option<Leaving>) -> Option<Reply> {
         let headers = headers(cookie);
         self.model.arrive(job, cookie.and_then(key_of), self.world.now());
         let method = if job.act.is_read() { Method::GET } else { Method::POST };
         let mut request = Request::builder().method(method).body(()).ok()?;
         *request.headers_mut() = headers.clone();
-        let slot = SessionSlot::for_request(self.servers[job.server].clone(), &request);
+        let slot = SessionSlot::for_request(self.server(job.server), &request);
+        let has_answered = AtomicBool::new(false);
         let reply = {
-            let mut work = pin!(self.work(job, slot.clone(), &headers));
+            let mut work = pin!(self.work(job, slot.clone(), &headers, &has_answered));
             let mut looks = 0;
             poll_fn(|context| {
-                looks += 1;
-                if leaves_after.is_some_and(|after| looks > after) {
+                let is_counted = |leaving: &Leaving| !leaving.at_commit || has_answered.load(Ordering::Relaxed);
+                looks += u64::from(leaving.as_ref().is_some_and(is_counted));
+                if leaving.is_some_and(|leaving| looks > leaving.after) {
                     return Poll::Ready(None);
                 }
                 work.as_mut().poll(context).map(Some)
@@ -66,19 +93,30 @@ impl Application {
         // As the layer of `session-tower` does.
         if let Some(unfinished) = unfinished {
             self.world.note(|| format!("  #{} is brought to its end", job.number));
-            self.world.spawn(job.number, unfinished);
+            let is_dropped = self.fault == Some(Fault::UnfinishedDropped);
+            let is_checked = reply.is_none() && has_answered.into_inner() && self.is_calm.load(Ordering::Relaxed);
+            let model = self.model.clone();
+            self.world.spawn(job.number, async move {
+                if !is_dropped {
+                    unfinished.await;
+                }
+                if is_checked {
+                    model.finish(job.number);
+                }
+            });
         }
         reply
     }
 
     /// What a layer does with a request.
-    async fn work(&self, job: Job, slot: SessionSlot, headers: &HeaderMap) -> Reply {
+    async fn work(&self, job: Job, slot: SessionSlot, headers: &HeaderMap, has_answered: &AtomicBool) -> Reply {
         let handled = match slot.open(headers).await {
             Ok(session) => self.handle(job, &session).await,
             Err(error) => Err(error),
         };
         let mut response: Response<String> =
             handled.map_or_else(|error| error.to_response(), |()| Response::new(String::new()));
+        has_answered.store(response.status().is_success(), Ordering::Relaxed);
         if self.fault == Some(Fault::AnswerOutrunsCommit) {
             self.model.answer(job.number, response.status().as_u16(), &Told::Nothing, false, self.world.now());
         }
@@ -121,6 +159,10 @@ impl Application {
             Act::Look => {}
             Act::Add => session.modify("cart", move |cart: &mut Vec<usize>| cart.push(number))?,
             Act::Set => session.set(&format!("t{number}"), &number)?,
+            Act::Update => self.update(number, session).await?,
+            Act::Clear => session.clear(),
+            Act::Take => drop(session.take::<Vec<usize>>("cart")?),
+            Act::SetMaxAge => session.set_max_age(Some(Duration::from_secs(60 + self.world.below(7200)))),
             Act::Login(user) => {
                 self.model.write(number, Some(user));
                 session.login(user)?;
@@ -133,6 +175,16 @@ impl Application {
                 session.reauthenticate();
                 session.end_other_sessions().await?;
             }
+            Act::EndOne => {
+                let own = session.key();
+                let mut others = session.sessions().await?;
+                others.retain(|other| Some(&other.key) != own.as_ref());
+                if let Some(other) = others.first()
+                    && session.end_session(&other.key).await?
+                {
+                    self.model.ended(number, &other.key);
+                }
+            }
         }
         match job.save {
             Save::No => {}
@@ -140,6 +192,19 @@ impl Application {
             Save::Cancelled(after) => self.save_for_a_while(session, after).await?,
         }
         world.pause(world.below(3)).await;
+        Ok(())
+    }
+
+    /// Adds to a list that takes only so many.
+    async fn update(&self, number: usize, session: &Session) -> Result<(), Error> {
+        let added = session.update("cart", move |cart: &mut Vec<usize>| {
+            if cart.len() >= MOST_IN_CART {
+                return Err(());
+            }
+            cart.push(number);
+            Ok(cart.len())
+        });
+        self.model.updated(number, added.await?.ok());
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::act::{Act, Job, Save};
-use crate::application::{Application, Reply, key_of};
+use crate::application::{Application, Leaving, Reply, key_of};
 use crate::executor::Mailbox;
 use crate::settings::Settings;
 
@@ -97,15 +97,20 @@ impl Town {
     fn choose(&self, browser: &Browser) -> Act {
         let world = &self.application.world;
         let user = if browser.user != "mallory" && world.chance(8) { "bob" } else { browser.user };
-        match world.below(20) {
-            0..4 => Act::Look,
-            4..9 => Act::Add,
-            9..11 => Act::Set,
-            11..15 => Act::Login(user),
-            15..17 => Act::Logout,
-            17 => Act::Reauthenticate,
-            18 => Act::EndOthers,
-            _ => Act::Rotate,
+        match world.below(50) {
+            0..9 => Act::Look,
+            9..18 => Act::Add,
+            18..22 => Act::Set,
+            22..25 => Act::Update,
+            25..35 => Act::Login(user),
+            35..40 => Act::Logout,
+            40..42 => Act::Reauthenticate,
+            42..44 => Act::EndOthers,
+            44..46 => Act::Rotate,
+            46 => Act::EndOne,
+            47 => Act::Clear,
+            48 => Act::Take,
+            _ => Act::SetMaxAge,
         }
     }
 
@@ -120,6 +125,8 @@ impl Town {
         };
         let (from, to) = if world.chance(50) { (thief, victim) } else { (victim, thief) };
         if let Some(cookie) = from.cookie().filter(is_anonymous) {
+            let before = to.cookie().and_then(|id| key_of(&id));
+            self.application.model.replace(0, before.as_ref(), key_of(&cookie).as_ref());
             world.note(|| format!("browser {} gets the cookie of browser {}", to.number, from.number));
             to.keep(Some(cookie));
         }
@@ -145,7 +152,11 @@ impl Town {
             2 if !act.is_read() && is_rough => Save::Cancelled(world.below(6)),
             _ => Save::No,
         };
-        let leaves_after = (is_rough && world.chance(8)).then(|| world.below(12));
+        let is_leaving = is_rough && world.chance(8);
+        let leaving = is_leaving.then(|| match world.chance(50) {
+            true => Leaving { after: world.below(4), at_commit: true },
+            false => Leaving { after: world.below(12), at_commit: false },
+        });
         let job = Job { number, browser: browser.number, server, act, save };
         let cookie = browser.cookie();
         world.note(|| {
@@ -158,7 +169,7 @@ impl Town {
         world.spawn(number, async move {
             let world = &town.application.world;
             town.travel(is_rough).await;
-            let mut reply = town.application.serve(job, cookie.as_deref(), leaves_after).await;
+            let mut reply = town.application.serve(job, cookie.as_deref(), leaving).await;
             town.travel(is_rough).await;
             if is_rough && world.chance(4) {
                 world.note(|| format!("  #{number} the answer is lost on its way"));

@@ -1,6 +1,6 @@
 //! What is put wrong on purpose, to see that it is found.
 
-use session_core::{Listing, Result, SessionStore};
+use session_core::{Data, Listing, Record, Result, SessionStore};
 
 use crate::call::{Answer, Backend, Call, at_once};
 
@@ -25,10 +25,16 @@ pub(crate) enum Fault {
     AnswerOutrunsCommit,
     /// The layer gives a response to the browser of another request.
     ResponsesSwapped,
+    /// The layer drops what is unfinished when a client has left.
+    UnfinishedDropped,
+    /// The library does not say in a session which ids it had before.
+    OriginsForgotten,
+    /// The library remembers no id that died.
+    NothingRemembered,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::LostUpdate,
         Self::OldIdLives,
         Self::NothingDeleted,
@@ -38,6 +44,9 @@ impl Fault {
         Self::RefusalIgnored,
         Self::AnswerOutrunsCommit,
         Self::ResponsesSwapped,
+        Self::UnfinishedDropped,
+        Self::OriginsForgotten,
+        Self::NothingRemembered,
     ];
 }
 
@@ -67,6 +76,12 @@ impl Backend {
                 let (_, record) = locked(&self.grave).iter().find(|(dead, _)| dead == key).cloned()?;
                 Some(at_once(store.create(key, &record)).map(|_| Answer::Done))
             }
+            (Fault::OriginsForgotten, Call::Create(key, record)) => {
+                Some(at_once(store.create(key, &without_origins(record))).map(Answer::Revision))
+            }
+            (Fault::OriginsForgotten, Call::Rotate(old, expected, new, record)) => {
+                Some(at_once(store.rotate(old, *expected, new, &without_origins(record))).map(Answer::Revision))
+            }
             (Fault::StaleLoad, Call::Load(key)) => {
                 let mut seen = locked(&self.seen);
                 if let Some(place) = seen.iter().position(|(known, ..)| known == key) {
@@ -81,6 +96,23 @@ impl Backend {
             _ => None,
         }
     }
+}
+
+/// Where the session keeps its own values, and in these the ids that it had.
+const OWN: &str = "__session";
+const ORIGINS: &str = "from";
+
+fn without_origins(record: &Record) -> Record {
+    let mut record = record.clone();
+    if let Ok(Some(mut own)) = record.data.get::<serde_json::Map<String, serde_json::Value>>(OWN)
+        && own.remove(ORIGINS).is_some()
+    {
+        let mut all: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(record.data.as_str()).unwrap_or_default();
+        all.insert(OWN.into(), own.into());
+        record.data = Data::parse(serde_json::Value::from(all).to_string()).unwrap_or_else(|_| Data::empty());
+    }
+    record
 }
 
 fn locked<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {

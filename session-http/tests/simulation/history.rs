@@ -40,11 +40,15 @@ impl Known {
                 let (name, line) = (self.name(&key), before.line);
                 self.failures.push(format!("#{request} ended {name} of line {line}, which is not its business"));
             }
-            for number in before.writes {
-                self.writes.entry(number).or_default().is_ended = true;
-            }
+            self.end_writes(before.writes);
         }
         self.check_lines();
+    }
+
+    fn end_writes(&mut self, numbers: Vec<usize>) {
+        for number in numbers {
+            self.writes.entry(number).or_default().is_ended = true;
+        }
     }
 
     fn born(
@@ -92,6 +96,9 @@ impl Known {
                 self.failures.push(format!("#{request} began {name} beside another that it began"));
             }
             asked.began.push(key.clone());
+            if !asked.job.act.writes() {
+                self.failures.push(format!("#{request} began {name} and has nothing to put there"));
+            }
         }
         if let Some(asked) = self.requests.get_mut(&request).filter(|_| line != next) {
             asked.rotated_to = Some(key.clone());
@@ -116,7 +123,15 @@ impl Known {
         self.wrote(request, &key);
         let (owner, writes) = read(record);
         let name = self.name(&key);
-        let lost: Vec<_> = before.writes.iter().filter(|number| !writes.contains(number)).collect();
+        let mut lost: Vec<usize> = before.writes.iter().filter(|number| !writes.contains(number)).copied().collect();
+        let act = self.requests.get(&request).map(|asked| asked.job.act);
+        let act_of = |number| self.requests.get(&number).map(|asked| asked.job.act);
+        if let Some(act) = act.filter(|act| act.removes()) {
+            let (removed, kept) =
+                lost.into_iter().partition(|number| act == Act::Clear || act_of(*number) != Some(Act::Set));
+            lost = kept;
+            self.end_writes(removed);
+        }
         if !lost.is_empty() {
             self.failures.push(format!("#{request} wrote {name} and lost {lost:?}"));
         }
@@ -139,7 +154,9 @@ impl Known {
                 self.failures.push(format!("#{request} stored what #{number} wrote twice"));
             }
             let written = self.writes.entry(*number).or_default();
-            written.is_stored = true;
+            if !std::mem::replace(&mut written.is_stored, true) {
+                written.place = place;
+            }
             if written.is_ended {
                 self.failures.push(format!("#{request} stored what #{number} wrote, and that had ended"));
             }
@@ -156,7 +173,8 @@ impl Known {
         let is_presented = asked.line == Some(before.line);
         match asked.job.act {
             Act::Logout => asked.line.is_some_and(|line| self.with_heirs(line).contains(&before.line)),
-            Act::EndOthers => before.owner.is_some() && before.owner == asked.owner,
+            Act::Clear | Act::Take => is_presented && before.owner.is_none(),
+            Act::EndOthers | Act::EndOne => before.owner.is_some() && before.owner == asked.owner,
             Act::Login(user) => {
                 let is_users = before.owner.as_deref() == Some(user);
                 (is_users && self.has_limit) || (is_presented && !is_users && before.owner.is_some())

@@ -85,7 +85,11 @@ pub(crate) struct Written {
     /// The user who was logged in when it was written.
     pub(crate) user: Option<String>,
     pub(crate) is_stored: bool,
-    /// Its session ended, as it should.
+    /// Its place in the list when it was stored first.
+    pub(crate) place: usize,
+    /// The update refused it.
+    pub(crate) is_refused: bool,
+    /// Its session ended, as it should, or it was removed.
     pub(crate) is_ended: bool,
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use session_store_memory::MemoryStore;
 
 use crate::act::Act;
-use crate::application::{Application, Reply, key_of};
+use crate::application::{Application, Reply, Servers, key_of};
 use crate::browser::{Browser, Town};
 use crate::call::Backend;
 use crate::executor::World;
@@ -40,10 +40,16 @@ pub(crate) fn run(seed: u64, fault: Option<Fault>, is_traced: bool) -> Found {
         model: model.clone(),
         trouble: Arc::new(std::sync::Mutex::new(settings.trouble)),
     };
+    let servers = if fault == Some(Fault::NothingRemembered) {
+        let (world, store) = (world.clone(), store.clone());
+        Servers::OfOneRequest(Box::new(move || settings.configure(&world, &store)))
+    } else {
+        Servers::Lasting(settings.configure(&world, &store))
+    };
     let application = Application {
         world: world.clone(),
         model: model.clone(),
-        servers: settings.configure(&world, &store),
+        servers,
         fault,
         is_calm: AtomicBool::new(settings.trouble == Trouble::None),
     };
