@@ -265,7 +265,7 @@ impl Visit for ExpressVisit {
         let id = facts.id().filter(|_| self.sets_cookie(facts));
         let Express { name, secrets, .. } = &*self.express;
         let line = id.and_then(|id| self.cookie.issue(name, id, secrets, telling.now()));
-        line.map_or(Told::Nothing, |line| Told::Cookie(line, Vec::new()))
+        line.map_or(Told::Nothing, |line| Told::Cookie(Box::new((line, Vec::new()))))
     }
 
     fn varies_by(&self) -> Option<HeaderName> {

@@ -204,7 +204,7 @@ impl Visit for NativeVisit {
         };
         let others = rules.retired.iter().filter(|other| !other.is_same_cookie(cookie));
         let removals = others.filter_map(|other| other.remove(self.is_secure)).collect();
-        line.map_or(Told::Nothing, |line| Told::Cookie(line, removals))
+        line.map_or(Told::Nothing, |line| Told::Cookie(Box::new((line, removals))))
     }
 
     fn varies_by(&self) -> Option<HeaderName> {

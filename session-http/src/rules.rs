@@ -291,7 +291,7 @@ pub enum Told {
     /// Nothing.
     Nothing,
     /// A line of `Set-Cookie`, in place of those of the same name, domain and path; and further lines that remove earlier cookies.
-    Cookie(HeaderValue, Vec<HeaderValue>),
+    Cookie(Box<(HeaderValue, Vec<HeaderValue>)>),
     /// What this does to the response's headers, by a transport of one's own.
     By(Box<dyn FnOnce(&mut HeaderMap) + Send>),
 }
@@ -315,7 +315,7 @@ impl fmt::Debug for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nothing => "nothing",
-            Self::Cookie(..) => "a cookie",
+            Self::Cookie(_) => "a cookie",
             Self::By(_) => "by a transport",
         })
     }

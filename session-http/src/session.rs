@@ -86,8 +86,10 @@ impl Session {
     pub fn set<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), Error> {
         let value = write(value)?;
         self.checked(name, |state| {
-            if state.find(name).raw(name).map(RawValue::get) != Some(value.get()) {
-                state.put(name, Some(value));
+            let seen = state.find(name);
+            let seen = seen.raw(name);
+            if seen.map(RawValue::get) != Some(value.get()) {
+                state.put(name, Some(value), seen);
             }
         })
     }
@@ -107,8 +109,9 @@ impl Session {
     pub fn remove(&self, name: &str) {
         // A name that is not the application's has no value.
         let _ = self.checked(name, |state| {
-            if state.find(name).raw(name).is_some() {
-                state.put(name, None);
+            let seen = state.find(name);
+            if let Some(seen) = seen.raw(name) {
+                state.put(name, None, Some(seen));
             }
         });
     }
@@ -124,9 +127,9 @@ impl Session {
         self.on_current(
             name,
             |before| before.map(read).transpose(),
-            |state, value| {
+            |state, value, seen| {
                 if value.is_some() {
-                    state.put(name, None);
+                    state.put(name, None, seen);
                 }
             },
         )
@@ -439,10 +442,9 @@ impl Session {
         self.on_current(
             name,
             |before| modify(before),
-            |state, after| {
+            |state, after, seen| {
                 if let Some(after) = after {
-                    let before = state.find_before(name);
-                    state.work.changes.modify(name, modify.clone(), after.clone(), before.raw(name));
+                    state.modify(name, modify.clone(), after.clone(), seen);
                 }
             },
         )
@@ -454,17 +456,18 @@ impl Session {
         &self,
         name: &str,
         compute: impl Fn(Option<&RawValue>) -> Result<R, Error>,
-        keep: impl Fn(&mut State, &R),
+        keep: impl Fn(&mut State, &R, Option<&RawValue>),
     ) -> Result<R, Error> {
         /// More tasks than this do not share one request; a closure that changes its own value by another handle does not end.
         const RUNS: u32 = 100;
         for _ in 0..RUNS {
             let before = self.checked(name, |state| state.find(name))?;
-            let outcome = compute(before.raw(name))?;
+            let seen = before.raw(name);
+            let outcome = compute(seen)?;
             let is_kept = self.checked(name, |state| {
                 let is_still = state.find(name).is_still(&before, name);
                 if is_still {
-                    keep(state, &outcome);
+                    keep(state, &outcome, seen);
                 }
                 is_still
             })?;

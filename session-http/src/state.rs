@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use serde_json::value::RawValue;
 use session_core::{Data, OwnerId, Record, Revision, SessionId, SessionKey, Timestamp};
 
-use crate::changes::{Changes, Edit, Value};
+use crate::changes::{Changes, Edit, Modify, Value};
 use crate::events::Reason;
 use crate::meta::{Age, Meta, is_own};
 use crate::tell::News;
@@ -149,10 +150,26 @@ impl State {
         }
     }
 
-    /// Sets (`Some`) or removes a value.
-    pub(crate) fn put(&mut self, name: &str, value: Option<Value>) {
-        let before = self.find_before(name);
-        self.work.changes.put(name, value, before.raw(name));
+    /// Sets (`Some`) or removes a value, of which the handler sees this.
+    pub(crate) fn put(&mut self, name: &str, value: Option<Value>, seen: Option<&RawValue>) {
+        match self.work.changes.shown(name) {
+            None => self.work.changes.put(name, value, seen),
+            Some(_) => {
+                let before = self.find_before(name);
+                self.work.changes.put(name, value, before.raw(name));
+            }
+        }
+    }
+
+    /// Does something to a value, of which the handler sees this.
+    pub(crate) fn modify(&mut self, name: &str, modify: Arc<Modify>, shown: Value, seen: Option<&RawValue>) {
+        match self.work.changes.shown(name) {
+            None => self.work.changes.modify(name, modify, shown, seen),
+            Some(_) => {
+                let before = self.find_before(name);
+                self.work.changes.modify(name, modify, shown, before.raw(name));
+            }
+        }
     }
 
     /// Returns the values as the handler sees them, with what is the session's own.

@@ -88,7 +88,8 @@ impl ResponseHeaders {
         let is_told = !matches!(self.told, Told::Nothing);
         match self.told {
             Told::Nothing => {}
-            Told::Cookie(line, removals) => {
+            Told::Cookie(lines) => {
+                let (line, removals) = *lines;
                 remove_cookies_like(headers, &line);
                 removals.iter().for_each(|removal| remove_cookies_like(headers, removal));
                 headers.append(header::SET_COOKIE, line);

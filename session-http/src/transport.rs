@@ -31,8 +31,11 @@ pub trait Transport: fmt::Debug + Send + Sync {
 ///
 /// Of several texts, those that have no valid signature do not count; and of several sessions, the one that is live (S9). So many that nobody
 /// can mean it are none.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Presented<'r>(Vec<&'r [u8]>);
+#[derive(Clone, Copy, Default)]
+pub struct Presented<'r> {
+    texts: [&'r [u8]; Presented::MOST],
+    many: usize,
+}
 
 impl<'r> Presented<'r> {
     /// The most texts of one request that are looked at; with more there is none.
@@ -40,7 +43,7 @@ impl<'r> Presented<'r> {
 
     /// Returns the texts in their order; none if there are more than [`MOST`](Presented::MOST).
     pub fn texts(&self) -> &[&'r [u8]] {
-        &self.0
+        &self.texts[..self.many]
     }
 }
 
@@ -126,14 +129,27 @@ impl Transport for HeaderTransport {
 
 impl<'r> FromIterator<&'r [u8]> for Presented<'r> {
     fn from_iter<I: IntoIterator<Item = &'r [u8]>>(texts: I) -> Self {
-        let texts: Vec<_> = texts.into_iter().take(Self::MOST + 1).collect();
-        if texts.len() > Self::MOST { Self::default() } else { Self(texts) }
+        let mut presented = Self::default();
+        for text in texts {
+            let Some(place) = presented.texts.get_mut(presented.many) else { return Self::default() };
+            *place = text;
+            presented.many += 1;
+        }
+        presented
     }
 }
 
+impl PartialEq for Presented<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.texts() == other.texts()
+    }
+}
+
+impl Eq for Presented<'_> {}
+
 impl fmt::Debug for Presented<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Presented({} redacted)", self.0.len())
+        write!(f, "Presented({} redacted)", self.many)
     }
 }
 

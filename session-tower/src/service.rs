@@ -84,7 +84,7 @@ pin_project! {
         // Before the handler's future, which may hold the session. `None` where a layer around this one commits.
         open: Option<Open>,
         // The inner response, while its session is being stored.
-        commit: Option<(Option<Response<R>>, Committing)>,
+        commit: Option<Box<(Response<R>, Committing)>>,
         #[pin]
         inner: F,
     }
@@ -131,17 +131,30 @@ where
         let Some(open) = this.open else {
             return this.inner.poll(context).map_ok(|response| response.map(SessionBody::application));
         };
-        if this.commit.is_none() {
-            let response = ready!(this.inner.poll(context))?;
-            let commit = open.slot.commit_of(response.status());
-            *this.commit = Some((Some(response), commit));
-        }
-        let Some((response, commit)) = this.commit else { return Poll::Pending };
-        let committed = ready!(Pin::new(commit).poll(context));
-        // The response is there until this returns, and a future is not polled again.
-        let Some(mut response) = response.take() else { return Poll::Pending };
+        // Mostly there is nothing to wait for, and then nothing is kept.
+        let (response, committed) = match this.commit.take() {
+            None => {
+                let response = ready!(this.inner.poll(context))?;
+                let mut commit = open.slot.commit_of(response.status());
+                match Pin::new(&mut commit).poll(context) {
+                    Poll::Ready(committed) => (response, committed),
+                    Poll::Pending => {
+                        *this.commit = Some(Box::new((response, commit)));
+                        return Poll::Pending;
+                    }
+                }
+            }
+            Some(mut waiting) => match Pin::new(&mut waiting.1).poll(context) {
+                Poll::Ready(committed) => (waiting.0, committed),
+                Poll::Pending => {
+                    *this.commit = Some(waiting);
+                    return Poll::Pending;
+                }
+            },
+        };
         let response = match committed {
             Ok(headers) => {
+                let mut response = response;
                 headers.apply_to(&mut response);
                 response.map(SessionBody::application)
             }

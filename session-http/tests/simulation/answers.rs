@@ -19,6 +19,9 @@ pub(crate) enum Told {
 /// How long a second login under an id that is dead may join what became of it; a second less, for clocks that differ.
 const JOINS_WITHIN: Duration = Duration::from_secs(27);
 
+/// How many of the ids that it had a session names.
+const ORIGINS: usize = 4;
+
 /// How long a server knows that what is written under an id that died is to be refused, and how long a logout follows it; a bit less, as it counts from
 /// when it asked the store.
 const KNOWN_FOR: Duration = Duration::from_secs(45);
@@ -227,13 +230,16 @@ impl Known {
     /// A login under an id in whose place the same user's login began a session a moment before joins that one.
     fn check_heirs(&self, asked: &Asked, old: usize, line: usize) -> Option<String> {
         let Act::Login(user) = asked.job.act else { return None };
+        if !asked.began.iter().any(|key| self.lines.get(key) == Some(&line)) {
+            return None;
+        }
         let is_joined = |heir: &&usize| {
             let (Some(born), Some((_, live))) = (self.born.get(heir), self.live_in(**heir)) else { return false };
             let mut beginners =
                 self.requests.values().filter(|other| other.began.iter().any(|key| self.lines.get(key) == Some(*heir)));
-            let is_same_id = beginners.any(|other| other.presented == asked.presented);
+            let is_same = beginners.any(|other| other.presented == asked.presented && other.job.act == asked.job.act);
             let is_login =
-                is_same_id && **heir != line && live.owner.as_deref() == Some(user) && !self.cut.contains_key(heir);
+                is_same && **heir != line && live.owner.as_deref() == Some(user) && !self.cut.contains_key(heir);
             is_login && *born < asked.at && asked.at.saturating_since(*born) < JOINS_WITHIN
         };
         let heir = *self.heirs.get(&old)?.iter().find(is_joined)?;
@@ -241,6 +247,13 @@ impl Known {
             "#{} began line {line} beside line {heir}, which the same login began a moment ago",
             asked.job.number
         ))
+    }
+
+    /// Returns how many ids a line had since it had this one.
+    fn steps(&self, line: usize, key: &SessionKey) -> usize {
+        let place = |key: &SessionKey| self.names.iter().position(|name| name == key);
+        let is_later = |(other, of): &(&SessionKey, &usize)| **of == line && place(other) > place(key);
+        self.lines.iter().filter(is_later).count()
     }
 
     /// A browser loses what became of a line to another one that began beside it.
@@ -268,7 +281,8 @@ impl Known {
         let is_excused = match asked.job.act {
             Act::Login(user) => {
                 let is_cut = self.cut.get(&old).is_some_and(|at| *at >= death.at);
-                live.owner.as_deref() != Some(user) || is_cut || age > JOINS_WITHIN
+                let is_far = self.steps(old, old_key) > ORIGINS;
+                live.owner.as_deref() != Some(user) || is_cut || is_far || age > JOINS_WITHIN
             }
             _ => self.is_unknown(asked, KNOWN_FOR),
         };

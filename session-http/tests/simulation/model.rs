@@ -16,7 +16,7 @@ pub(crate) struct Model(Mutex<Known>);
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     /// Every key that was ever seen; its place is its name in a trace.
-    names: Vec<SessionKey>,
+    pub(crate) names: Vec<SessionKey>,
     pub(crate) live: BTreeMap<SessionKey, Live>,
     /// Every key that was ever live. Keys that were rotated from one another share a number.
     pub(crate) lines: BTreeMap<SessionKey, usize>,

@@ -131,7 +131,8 @@ impl TroubledStore {
 
     async fn wait(&self) {
         match self.world.below(20) {
-            0 => self.world.sleep(Duration::from_millis(self.world.below(2000))).await,
+            // Never so long that a handful of calls takes longer than a request waits.
+            0 => self.world.sleep(Duration::from_millis(self.world.below(900))).await,
             times @ 1..4 => self.world.pause(times).await,
             _ => {}
         }
