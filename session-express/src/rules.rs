@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Request;
 use session_core::{SessionId, Timestamp};
 use session_http::RequestHead;
-use session_http::rules::{Arrived, Rules, Visit};
+use session_http::rules::{AnyVisit, Arrived, Rules};
 
 use crate::{Express, ExpressVisit, signed};
 
@@ -17,16 +17,16 @@ impl Rules for ExpressRules {
     fn arrive(&self, head: &RequestHead<'_>, now: Timestamp) -> Arrived {
         let cookie = self.0.cookie_for(head);
         if cookie.serves(head.path()) {
-            Arrived::Seen(Box::new(ExpressVisit::of(self.0.clone(), &cookie, head, now)))
+            Arrived::Seen(AnyVisit::new(ExpressVisit::of(self.0.clone(), &cookie, head, now)))
         } else {
             Arrived::Outside
         }
     }
 
-    fn arrive_unseen(&self, now: Timestamp) -> Box<dyn Visit> {
+    fn arrive_unseen(&self, now: Timestamp) -> AnyVisit {
         let unknown = Request::new(());
         let head = RequestHead::of(&unknown);
-        Box::new(ExpressVisit::unseen(self.0.clone(), &head, now))
+        AnyVisit::new(ExpressVisit::unseen(self.0.clone(), &head, now))
     }
 
     /// Express escapes whatever there is; browsers keep no more than 4096 bytes of a cookie's name and value.

@@ -1,13 +1,14 @@
 //! One request under the rules of Express, and what it remembers of its session: `cookieId`, `originalHash`, `savedHash`.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, Request, header};
 use session_core::{Data, SessionId, Timestamp};
 use session_http::RequestHead;
-use session_http::rules::{AgeWish, Due, Facts, Note, Occasion, Reason, Telling, Told, Visit, bad_signature};
+use session_http::rules::{
+    AgeWish, AnyVisit, Due, Facts, Few, Note, Occasion, Reason, Telling, Told, Visit, bad_signature,
+};
 
 use crate::decide::{self, Wants};
 use crate::json::is_same;
@@ -140,7 +141,7 @@ impl ExpressVisit {
 }
 
 impl Visit for ExpressVisit {
-    fn presented(&mut self, headers: &HeaderMap) -> Vec<SessionId> {
+    fn presented(&mut self, headers: &HeaderMap) -> Few<SessionId> {
         if !self.is_seen {
             let mut request = Request::new(());
             *request.headers_mut() = headers.clone();
@@ -272,14 +273,13 @@ impl Visit for ExpressVisit {
         Some(header::COOKIE)
     }
 
-    fn snapshot(&self) -> Box<dyn Visit> {
-        Box::new(self.clone())
+    fn snapshot(&self) -> AnyVisit {
+        AnyVisit::new(self.clone())
     }
 
     /// Takes the cookie that another request stored meanwhile, unless this one changed it too.
-    fn follow(&mut self, committed: Box<dyn Visit>) {
-        let committed: Box<dyn Any> = committed;
-        if let (true, Ok(committed)) = (self.cookie == self.given, committed.downcast::<Self>()) {
+    fn follow(&mut self, committed: AnyVisit) {
+        if let (true, Some(committed)) = (self.cookie == self.given, committed.downcast::<Self>()) {
             self.given = committed.given;
             self.cookie = committed.cookie;
         }

@@ -21,8 +21,9 @@ use session_express::{Express, SessionSlot, Sessions, unsign};
 use session_store_memory::MemoryStore;
 
 const VARIABLE: &str = "SESSION_TEST_EXPRESS_URL";
-const LISTS: [&str; 9] =
-    ["cookies", "proxies", "presented", "paths", "kept", "values", "ownCookies", "signatures", "grid"];
+const LISTS: [&str; 11] = [
+    "cookies", "proxies", "presented", "paths", "kept", "values", "ownCookies", "signatures", "ends", "returns", "grid",
+];
 
 fn main() -> ExitCode {
     let url = std::env::var(VARIABLE).ok();

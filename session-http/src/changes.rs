@@ -64,9 +64,9 @@ impl Changes {
         }
     }
 
-    /// Returns all that the handler sees otherwise than it is stored.
-    pub(crate) fn all_shown(&self) -> Vec<Edit> {
-        self.changes.iter().flatten().map(|change| (change.name.clone(), change.shown.clone())).collect()
+    /// Says whether the handler gave a name a value.
+    pub(crate) fn sets_something(&self) -> bool {
+        self.changes.iter().flatten().any(|change| change.shown.is_some())
     }
 
     /// Sets (`Some`) or removes a value, of which `before` is what it was before all of these changes.
@@ -161,14 +161,13 @@ impl Changes {
 
     /// Returns the data with these changes and some edits, or `None` if that is what it was.
     pub(crate) fn apply_to(&self, data: &Data, own: &[Edit]) -> Option<Data> {
-        let edits: Vec<_> =
-            self.changes.iter().flatten().map(|change| (&*change.name, change.shown.as_deref())).collect();
+        let mut edits = self.changes.iter().flatten().map(|change| (&*change.name, change.shown.as_deref()));
         if !self.cleared && !self.changes.iter().flatten().any(|change| change.was_removed) {
             let own = own.iter().map(|(name, value)| (&**name, value.as_deref()));
-            return data.changed_by(&edits.into_iter().chain(own).collect::<Vec<_>>());
+            return data.changed_by(&edits.chain(own).collect::<Vec<_>>());
         }
-        let differs = |(name, value): &(&str, Option<&RawValue>)| text(data.raw(name)) != text(*value);
-        if !self.cleared && own.is_empty() && !edits.iter().any(differs) {
+        let differs = |(name, value): (&str, Option<&RawValue>)| text(data.raw(name)) != text(value);
+        if !self.cleared && own.is_empty() && !edits.any(differs) {
             return None;
         }
         Some(self.rewrite(data, own))

@@ -12,10 +12,11 @@ use crate::Error;
 use crate::config::Config;
 use crate::decide::{Action, action};
 use crate::events::{self, Reason};
+use crate::few::Few;
 use crate::meta::Meta;
 use crate::recent::Became;
 use crate::request::Request;
-use crate::rules::{Facts, Occasion, Visit};
+use crate::rules::{AnyVisit, Facts, Occasion};
 use crate::state::{Base, Stored};
 use crate::tell::{Life, News};
 use crate::work::{Owner, Work};
@@ -29,9 +30,9 @@ const ATTEMPTS: u32 = 100;
 /// A commit, from the work that it took to what came of it.
 pub(crate) struct Commit {
     pub(crate) sessions: Arc<Config>,
-    pub(crate) visit: Box<dyn Visit>,
+    pub(crate) visit: AnyVisit,
     pub(crate) base: Base,
-    pub(crate) presented: Vec<SessionKey>,
+    pub(crate) presented: Few<SessionKey>,
     pub(crate) work: Arc<Work>,
     pub(crate) occasion: Occasion,
     /// The request, if there still is one.
@@ -68,7 +69,7 @@ struct Draft {
 
 impl Commit {
     /// Carries it out. What could not be done is still in the work.
-    pub(crate) async fn run(mut self) -> (Self, Result<(), Error>) {
+    pub(crate) async fn run(mut self: Box<Self>) -> (Box<Self>, Result<(), Error>) {
         let result = self.carry_out().await;
         (self, result)
     }
@@ -297,7 +298,7 @@ impl Commit {
     pub(crate) fn set_base(&mut self, id: Option<SessionId>, key: SessionKey, revision: Revision, mut record: Record) {
         let meta = Meta::unpack(&record.data);
         record.data = self.visit.unpack(&record.data);
-        self.base = Base::Stored(Box::new(Stored { id, key, revision, record, meta }));
+        self.base = Base::Stored(Stored { id, key, revision, record, meta });
     }
 
     fn draft(&mut self) -> Result<Draft, Error> {
@@ -385,7 +386,7 @@ impl Commit {
         let Draft { record, meta, now, .. } = draft;
         self.news.add(News::Issued(Life { id: told, now, expires_at: record.expires_at }));
         self.has_changed = true;
-        self.base = Base::Stored(Box::new(Stored { id: Some(id), key, revision, record, meta }));
+        self.base = Base::Stored(Stored { id: Some(id), key, revision, record, meta });
     }
 
     fn extended(&mut self, before: Stored, revision: Revision, draft: Draft) {
@@ -398,7 +399,7 @@ impl Commit {
             (None, None) => {}
         }
         let Draft { record, meta, .. } = draft;
-        self.base = Base::Stored(Box::new(Stored { id, key: before.key, revision, record, meta }));
+        self.base = Base::Stored(Stored { id, key: before.key, revision, record, meta });
     }
 
     fn new_id(&self) -> Result<(SessionId, SessionKey), Error> {

@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod extract;
 mod failure;
+mod few;
 mod finish;
 mod follow;
 mod format;

@@ -5,9 +5,10 @@ use session_core::{SessionId, SessionKey};
 use tracing::Instrument as _;
 
 use crate::events::{self, Reason};
+use crate::few::Few;
 use crate::meta::Meta;
 use crate::request::Request;
-use crate::rules::Visit;
+use crate::rules::{AnyVisit, Visit};
 use crate::state::{Base, State, Stored};
 use crate::{Error, UnreadableSession};
 
@@ -16,32 +17,35 @@ const MOST: usize = 4;
 
 impl Request {
     /// Looks up what the headers present: the one session that is live counts, and none if two are (S9).
-    pub(crate) async fn load(&self, headers: &HeaderMap) -> Result<(State, Box<dyn Visit>), Error> {
+    pub(crate) async fn load(&self, headers: &HeaderMap) -> Result<(Box<State>, AnyVisit), Error> {
         let mut visit = self.snapshot();
         let state = self.look_up(headers, &mut *visit).await?;
         Ok((state, visit))
     }
 
-    async fn look_up(&self, headers: &HeaderMap, visit: &mut dyn Visit) -> Result<State, Error> {
+    async fn look_up(&self, headers: &HeaderMap, visit: &mut dyn Visit) -> Result<Box<State>, Error> {
         let ids = visit.presented(headers);
-        let keys: Vec<_> = ids.iter().map(|id| self.sessions.key_of(id)).collect();
+        let keys: Few<_> = ids.iter().map(|id| self.sessions.key_of(id)).collect();
         if ids.len() > MOST {
             events::presented_several();
-            return Ok(State { is_several: true, ..State::of(Base::New, keys) });
+            return Ok(Box::new(State { is_several: true, ..State::of(Base::New, keys) }));
         }
         let mut found: Option<Base> = None;
-        for (id, key) in ids.into_iter().zip(&keys) {
-            let Some(base) = self.load_one(id, key, visit).await? else { continue };
-            if found.replace(base).is_some() {
-                events::presented_several();
-                return Ok(State { is_several: true, ..State::of(Base::New, keys) });
+        let mut is_several = false;
+        for (id, key) in ids.iter().zip(keys.iter()) {
+            if let Some(base) = self.load_one(id.clone(), key, visit).await? {
+                is_several |= found.replace(base).is_some();
             }
+        }
+        if is_several {
+            events::presented_several();
+            return Ok(Box::new(State { is_several, ..State::of(Base::New, keys) }));
         }
         let base = found.unwrap_or_else(|| self.not_found(&keys));
         if let Some(id) = base.stored().and_then(|stored| stored.id.as_ref()) {
             visit.chosen(id);
         }
-        Ok(State::of(base, keys))
+        Ok(Box::new(State::of(base, keys)))
     }
 
     async fn load_one(&self, id: SessionId, key: &SessionKey, visit: &mut dyn Visit) -> Result<Option<Base>, Error> {
@@ -62,7 +66,7 @@ impl Request {
             return Ok(None);
         }
         record.data = visit.unpack(&record.data);
-        Ok(Some(Base::Stored(Box::new(Stored { id: Some(id), key: key.clone(), revision, record, meta }))))
+        Ok(Some(Base::Stored(Stored { id: Some(id), key: key.clone(), revision, record, meta })))
     }
 
     fn unreadable(&self, corrupt: session_core::Error, key: &SessionKey) -> Result<Option<Base>, Error> {
@@ -81,7 +85,7 @@ impl Request {
     }
 
     /// None of them is stored. They are not adopted (S3), and the cookie stays: a login elsewhere may have replaced it already.
-    fn not_found(&self, keys: &[SessionKey]) -> Base {
+    fn not_found(&self, keys: &Few<SessionKey>) -> Base {
         keys.iter().for_each(events::unknown_id);
         let now = self.sessions.now();
         let was_on_its_way = |key: &&SessionKey| self.sessions.recent.was_on_its_way(key, self.deaths, now);

@@ -11,7 +11,7 @@ use session_core::{SessionId, Timestamp};
 use crate::decide::{Due, Wants, due};
 use crate::events;
 use crate::meta::Age;
-use crate::rules::{Arrived, Facts, Rules, Telling, Told, Visit};
+use crate::rules::{AnyVisit, Arrived, Facts, Few, Rules, Telling, Told, Visit};
 use crate::tell::{Life, News};
 use crate::{CookieFormat, CookiePolicy, Presented, Proxy, RequestHead, Secrets, SignedId, Transport};
 
@@ -36,7 +36,7 @@ pub(crate) struct Options {
 
 /// One request.
 #[derive(Clone)]
-struct NativeVisit {
+pub(crate) struct NativeVisit {
     rules: Arc<Options>,
     /// The cookie that was chosen for this request.
     cookie: Option<CookiePolicy>,
@@ -84,7 +84,7 @@ impl Rules for Native {
     fn arrive(&self, head: &RequestHead<'_>, _now: Timestamp) -> Arrived {
         let options = &*self.0;
         if options.transport.is_some() {
-            return Arrived::Seen(Box::new(NativeVisit { uri: Some(head.uri.clone().into()), ..self.visit() }));
+            return Arrived::Seen(AnyVisit::native(NativeVisit { uri: Some(head.uri.clone().into()), ..self.visit() }));
         }
         let chosen = options.cookie_of.as_ref().map(|choose| choose(head));
         let cookie = chosen.as_ref().unwrap_or(&options.cookie);
@@ -96,11 +96,11 @@ impl Rules for Native {
             return Arrived::Unseen;
         }
         let is_secure = is_by_request && options.proxy.sees_https(head);
-        Arrived::Seen(Box::new(NativeVisit { cookie: chosen, is_secure, ..self.visit() }))
+        Arrived::Seen(AnyVisit::native(NativeVisit { cookie: chosen, is_secure, ..self.visit() }))
     }
 
-    fn arrive_unseen(&self, _now: Timestamp) -> Box<dyn Visit> {
-        Box::new(self.visit())
+    fn arrive_unseen(&self, _now: Timestamp) -> AnyVisit {
+        AnyVisit::native(self.visit())
     }
 
     /// A format that writes what a cookie cannot carry, or what it does not read, would leave a session that nobody can present.
@@ -135,17 +135,19 @@ impl NativeVisit {
 }
 
 impl Visit for NativeVisit {
-    fn presented(&mut self, headers: &HeaderMap) -> Vec<SessionId> {
+    fn presented(&mut self, headers: &HeaderMap) -> Few<SessionId> {
         let unknown = Uri::default();
         let presented = self.find(headers, &unknown);
         let texts = presented.texts();
         if texts.is_empty() {
-            return Vec::new();
+            return Few::default();
         }
         let (format, secrets) = (&self.rules.format, self.rules.secrets_for(self.cookie()));
-        let (mut ids, mut outdated) = (Vec::new(), Vec::new());
+        let (mut ids, mut outdated) = (Few::default(), Vec::new());
         for text in texts {
-            let Some(id) = format.read(text, &secrets).filter(|id| !ids.contains(id)) else { continue };
+            let Some(id) = format.read(text, &secrets).filter(|id| !ids.iter().any(|known| known == id)) else {
+                continue;
+            };
             if texts.len() > 1 || (!secrets.are_single() && *text != format.write(&id, &secrets).as_bytes()) {
                 outdated.push(id.clone());
             }
@@ -163,10 +165,12 @@ impl Visit for NativeVisit {
     }
 
     fn due(&self, facts: &Facts<'_>) -> Due {
+        let (is_stored, is_changed) = (facts.is_stored(), facts.is_changed());
         due(Wants {
-            is_stored: facts.is_stored(),
-            is_changed: facts.is_changed(),
-            is_empty: facts.is_empty(),
+            is_stored,
+            is_changed,
+            // Who only reads does not look.
+            is_empty: (is_changed || !is_stored) && facts.is_empty(),
             rotates: facts.rotates(),
             is_touch_due: facts.is_touch_due(),
         })
@@ -211,8 +215,8 @@ impl Visit for NativeVisit {
         self.rules.transport.as_ref().map_or(Some(header::COOKIE), |transport| transport.varies_by())
     }
 
-    fn snapshot(&self) -> Box<dyn Visit> {
-        Box::new(self.clone())
+    fn snapshot(&self) -> AnyVisit {
+        AnyVisit::native(self.clone())
     }
 }
 

@@ -11,8 +11,9 @@ use session_core::{Data, SessionId};
 
 use crate::config::Config;
 use crate::events::Reason;
+use crate::few::Few;
 use crate::progress::{Progress, Step};
-use crate::rules::{Arrived, Facts, Note, Occasion, Telling, Told, Visit};
+use crate::rules::{AnyVisit, Arrived, Facts, Note, Occasion, Telling, Told};
 use crate::running::Turn;
 use crate::state::{Base, State};
 use crate::tell::{News, ResponseHeaders};
@@ -36,7 +37,7 @@ pub(crate) struct Request {
     pub(crate) deaths: u64,
     pub(crate) progress: Progress,
     /// The id and the data that the store was asked to file under a new key, as long as nobody knows whether it did.
-    pending: Mutex<Option<(SessionId, Data)>>,
+    pending: Mutex<Option<Box<(SessionId, Data)>>>,
     /// Held by whoever talks to the store.
     pub(crate) turn: Turn,
     /// Never held while code of the application runs, nor across an await, nor while an event is told.
@@ -46,7 +47,7 @@ pub(crate) struct Request {
 pub(crate) struct Inner {
     pub(crate) phase: Phase,
     /// What the rules remember of the request; some remember nothing until it is opened.
-    pub(crate) visit: Option<Box<dyn Visit>>,
+    pub(crate) visit: Option<AnyVisit>,
 }
 
 #[derive(Default)]
@@ -138,7 +139,7 @@ impl SessionSlot {
                 let (state, visit) = self.0.load(headers).await?;
                 let mut inner = self.0.lock();
                 inner.visit = Some(visit);
-                inner.phase = Phase::Open(Box::new(state));
+                inner.phase = Phase::Open(state);
             }
             Ok(())
         });
@@ -165,6 +166,19 @@ impl SessionSlot {
     /// Returns the session if it was opened.
     pub fn session(&self) -> Option<Session> {
         matches!(self.0.lock().phase, Phase::Open(_)).then(|| Session(self.0.clone()))
+    }
+
+    /// Answers a request whose session nobody opened, and that has nothing to store or to tell; `false` if it has, and is to be
+    /// [committed](SessionSlot::commit).
+    pub fn pass(&self) -> bool {
+        let is_untouched = {
+            let inner = self.0.lock();
+            matches!(inner.phase, Phase::Unopened) && !inner.visit.as_ref().is_some_and(|visit| visit.is_eager())
+        };
+        if is_untouched {
+            self.0.progress.go_on(Step::Answered);
+        }
+        is_untouched
     }
 
     /// Stores what the request did to its session, and returns the headers for its response. Does nothing if the session was
@@ -298,7 +312,7 @@ impl Request {
     }
 
     /// Works on the state and what the rules remember.
-    pub(crate) fn with_visit<T>(&self, work: impl FnOnce(&mut State, Option<&mut Box<dyn Visit>>) -> T) -> T {
+    pub(crate) fn with_visit<T>(&self, work: impl FnOnce(&mut State, Option<&mut AnyVisit>) -> T) -> T {
         let mut inner = self.lock();
         let Inner { phase, visit, .. } = &mut *inner;
         match phase {
@@ -318,11 +332,11 @@ impl Request {
     }
 
     pub(crate) fn set_pending(&self, asked: Option<(SessionId, Data)>) {
-        *self.pending.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+        *self.pending.lock().unwrap_or_else(PoisonError::into_inner) = asked.map(Box::new);
     }
 
     pub(crate) fn pending(&self) -> Option<(SessionId, Data)> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner).as_deref().cloned()
     }
 
     pub(crate) fn note(&self, note: Note<'_>) {
@@ -337,22 +351,22 @@ impl Request {
     }
 
     /// The session could not be loaded: returns the state of one that is read-only, if the policy is to go on.
-    fn without_store(&self, error: &Error, headers: &HeaderMap) -> Option<(State, Box<dyn Visit>)> {
+    fn without_store(&self, error: &Error, headers: &HeaderMap) -> Option<(State, AnyVisit)> {
         if self.sessions.failure.load != LoadFailure::Anonymous {
             return None;
         }
         let mut visit = self.snapshot();
         let ids = visit.presented(headers);
-        let key = self.sessions.key_of(ids.first()?);
+        let key = self.sessions.key_of(ids.iter().next()?);
         events::read_only(&key);
         let is_corrupt = matches!(error, Error::Store(session_core::Error::Corrupt(_)));
-        Some((State::of(Base::Unread { key: key.clone(), is_corrupt }, vec![key]), visit))
+        Some((State::of(Base::Unread { key: key.clone(), is_corrupt }, Few::from_iter([key])), visit))
     }
 
     /// Makes the headers that tell the client what was done, once.
     pub(crate) fn response_headers(&self) -> ResponseHeaders {
         let retry_after = self.sessions.failure.retry_after;
-        let (visit, news, meta, data, base, work, presented) = {
+        let (visit, news, meta, data, base, work, presented, is_read_only) = {
             let mut inner = self.lock();
             let Inner { phase, visit } = &mut *inner;
             let (Phase::Open(state), Some(visit)) = (phase, visit) else {
@@ -369,9 +383,14 @@ impl Request {
                     retry_after,
                 };
             }
-            let presented = if let News::Issued(_) = news { state.presented.clone() } else { Vec::new() };
-            let (meta, data) = (state.meta(), state.data());
-            (visit.snapshot(), news, meta, data, state.base.clone(), state.work.clone(), presented)
+            let presented = if let News::Issued(_) = news { state.presented.clone() } else { Few::default() };
+            let meta = state.meta();
+            // What it decides on is for those who decide at each response.
+            let decides = visit.is_eager();
+            let (base, data, work) =
+                if decides { (state.base.clone(), state.data(), state.work.clone()) } else { Default::default() };
+            let is_read_only = matches!(state.base, Base::Unread { .. });
+            (visit.snapshot(), news, meta, data, base, work, presented, is_read_only)
         };
         let now = self.sessions.now();
         let facts = Facts { changed: Some(&data), ..Facts::idle(Occasion::End, &base, &work) };
@@ -379,12 +398,11 @@ impl Request {
         if let Told::Nothing = told {
             presented.iter().for_each(|key| self.sessions.recent.note_untold(key));
         }
-        let is_read_only = matches!(base, Base::Unread { .. });
         ResponseHeaders { told, read: Some(visit.varies_by()), is_read_only, retry_after }
     }
 
     /// Copies what the rules remember, so that their code, and the application's, never runs under the lock.
-    pub(crate) fn snapshot(&self) -> Box<dyn Visit> {
+    pub(crate) fn snapshot(&self) -> AnyVisit {
         let known = self.lock().visit.as_ref().map(|visit| visit.snapshot());
         known.unwrap_or_else(|| self.sessions.rules.arrive_unseen(self.sessions.now()))
     }

@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -11,7 +12,9 @@ use session_core::{Data, SessionId, Timestamp};
 use crate::RequestHead;
 pub use crate::decide::Due;
 pub use crate::events::{Reason, bad_signature, invalid_cookie};
+pub use crate::few::Few;
 use crate::meta::Meta;
+use crate::native::NativeVisit;
 use crate::state::{Base, Stored};
 use crate::tell::News;
 use crate::work::Work;
@@ -24,7 +27,7 @@ pub trait Rules: fmt::Debug + Send + Sync + 'static {
     fn arrive(&self, head: &RequestHead<'_>, now: Timestamp) -> Arrived;
 
     /// Knows nothing of the request but that it is there, for layers that cannot show it.
-    fn arrive_unseen(&self, now: Timestamp) -> Box<dyn Visit>;
+    fn arrive_unseen(&self, now: Timestamp) -> AnyVisit;
 
     /// Says whether a client could present this id again.
     fn can_present(&self, id: &SessionId) -> bool;
@@ -37,13 +40,60 @@ pub enum Arrived {
     /// Nothing of it has to be remembered: its headers are looked at when somebody opens its session.
     Unseen,
     /// It has this.
-    Seen(Box<dyn Visit>),
+    Seen(AnyVisit),
+}
+
+/// A request under any rules; the native ones need no memory of their own for it.
+pub struct AnyVisit(Kind);
+
+enum Kind {
+    Native(NativeVisit),
+    Other(Box<dyn Visit>),
+}
+
+impl AnyVisit {
+    /// Takes a request under other rules.
+    pub fn new(visit: impl Visit) -> Self {
+        Self(Kind::Other(Box::new(visit)))
+    }
+
+    pub(crate) fn native(visit: NativeVisit) -> Self {
+        Self(Kind::Native(visit))
+    }
+
+    /// Returns it as what it is; `None` if it is of other rules.
+    pub fn downcast<V: Visit>(self) -> Option<V> {
+        match self.0 {
+            Kind::Native(_) => None,
+            Kind::Other(visit) => (visit as Box<dyn Any>).downcast().ok().map(|visit| *visit),
+        }
+    }
+}
+
+impl Deref for AnyVisit {
+    type Target = dyn Visit;
+
+    fn deref(&self) -> &(dyn Visit + 'static) {
+        match &self.0 {
+            Kind::Native(visit) => visit,
+            Kind::Other(visit) => &**visit,
+        }
+    }
+}
+
+impl DerefMut for AnyVisit {
+    fn deref_mut(&mut self) -> &mut (dyn Visit + 'static) {
+        match &mut self.0 {
+            Kind::Native(visit) => visit,
+            Kind::Other(visit) => &mut **visit,
+        }
+    }
 }
 
 /// One request under these rules.
 pub trait Visit: Any + Send {
     /// Finds the ids that the request presents with a valid signature, each once, without any I/O (S4).
-    fn presented(&mut self, headers: &HeaderMap) -> Vec<SessionId>;
+    fn presented(&mut self, headers: &HeaderMap) -> Few<SessionId>;
 
     /// Notes which of them has the session.
     fn chosen(&mut self, _id: &SessionId) {}
@@ -125,10 +175,10 @@ pub trait Visit: Any + Send {
     fn varies_by(&self) -> Option<HeaderName>;
 
     /// Copies it, for a commit that runs while the handler goes on.
-    fn snapshot(&self) -> Box<dyn Visit>;
+    fn snapshot(&self) -> AnyVisit;
 
     /// Takes over what a commit found, from the copy that it had.
-    fn follow(&mut self, _committed: Box<dyn Visit>) {}
+    fn follow(&mut self, _committed: AnyVisit) {}
 }
 
 /// What happens to a session.
@@ -245,9 +295,12 @@ impl<'f> Facts<'f> {
 
     /// Says whether no value and no owner is left.
     pub fn is_empty(&self) -> bool {
+        if self.has_owner || self.work.changes.sets_something() {
+            return false;
+        }
         let has_values = |data: &Data| data.has_names_but(crate::meta::is_own);
         let stored = || self.stored.is_some_and(|stored| has_values(&stored.record.data));
-        !self.has_owner && !self.changed.map_or_else(stored, has_values)
+        !self.changed.map_or_else(stored, has_values)
     }
 
     /// Says whether another id is wanted.
@@ -271,7 +324,7 @@ pub struct Telling<'t> {
 }
 
 impl<'t> Telling<'t> {
-    /// Returns what is stored, and what the handler made of it.
+    /// Returns what is stored, and what the handler made of it; for rules that are [eager](Visit::is_eager).
     pub fn facts(&self) -> &Facts<'t> {
         &self.facts
     }
@@ -328,5 +381,11 @@ impl fmt::Debug for Arrived {
             Self::Unseen => "unseen",
             Self::Seen(_) => "seen",
         })
+    }
+}
+
+impl fmt::Debug for AnyVisit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyVisit").finish_non_exhaustive()
     }
 }

@@ -13,6 +13,7 @@ use crate::Error;
 use crate::commit::Commit;
 use crate::decide::Due;
 use crate::events;
+use crate::few::Few;
 use crate::request::{Inner, Phase, Request};
 use crate::rules::{Facts, Occasion, Visit};
 use crate::state::{Base, Chore, State};
@@ -21,7 +22,7 @@ use crate::values::Values;
 use crate::work::Work;
 
 /// A commit that is under way, which the next one to have the turn brings to its end.
-type Running = Pin<Box<dyn Future<Output = (Commit, Result<(), Error>)> + Send>>;
+type Running = Pin<Box<dyn Future<Output = (Box<Commit>, Result<(), Error>)> + Send>>;
 
 /// Lets one task after the other talk to the store.
 #[derive(Default)]
@@ -123,7 +124,7 @@ impl Request {
             let earlier = state.under_way.take();
             match (state.cut.take(), earlier) {
                 (Some((reason, base)), _) => {
-                    let (ends, _) = base.into_ends(reason, &[]);
+                    let (ends, _) = base.into_ends(reason, &Few::default());
                     state.work.ends.splice(0..0, ends);
                 }
                 (None, Some(earlier)) => {
@@ -139,7 +140,7 @@ impl Request {
     }
 
     /// Takes the work out of the state, if something is due.
-    fn take(self: &Arc<Self>, occasion: Occasion) -> Option<Commit> {
+    fn take(self: &Arc<Self>, occasion: Occasion) -> Option<Box<Commit>> {
         let is_due = {
             let mut inner = self.lock();
             let Inner { phase, visit } = &mut *inner;
@@ -168,7 +169,7 @@ impl Request {
     }
 
     /// Begins a commit; with the work that is to be done, or none.
-    pub(crate) fn begin(self: &Arc<Self>, occasion: Occasion, takes_work: bool) -> Commit {
+    pub(crate) fn begin(self: &Arc<Self>, occasion: Occasion, takes_work: bool) -> Box<Commit> {
         let own = self.snapshot();
         let mut inner = self.lock();
         let phase = &mut inner.phase;
@@ -182,7 +183,7 @@ impl Request {
         if takes_work {
             state.under_way = Some(work.clone());
         }
-        Commit {
+        Box::new(Commit {
             sessions: self.sessions.clone(),
             visit: own,
             base: state.base.clone(),
@@ -200,12 +201,12 @@ impl Request {
             logins: Default::default(),
             leaves_excess: false,
             is_id_refused: false,
-        }
+        })
     }
 
     /// Takes what came of a commit into the state. What was written meanwhile stays, and waits for the next one.
-    pub(crate) fn install(&self, commit: Commit, result: Result<(), Error>) -> Result<(), Error> {
-        let Commit { base, work, news, visit: committed, .. } = commit;
+    pub(crate) fn install(&self, commit: Box<Commit>, result: Result<(), Error>) -> Result<(), Error> {
+        let Commit { base, work, news, visit: committed, .. } = *commit;
         let mut inner = self.lock();
         let Inner { phase, visit } = &mut *inner;
         let Phase::Open(state) = phase else { return result };
@@ -221,7 +222,7 @@ impl Request {
         let left = || work.ends.iter().skip(commit.ended).cloned();
         if let Some((reason, _)) = state.cut.take() {
             // It was ended while it was being written: it ends under the key that it has now.
-            let (own, _) = base.into_ends(reason, &[]);
+            let (own, _) = base.into_ends(reason, &Few::default());
             state.work.ends.splice(0..0, left().chain(own).collect::<Vec<_>>());
             return result;
         }

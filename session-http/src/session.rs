@@ -15,7 +15,7 @@ use crate::meta::{Age, is_own};
 use crate::request::Request;
 use crate::rules::{AgeWish, Note, Visit};
 use crate::state::{Base, State};
-use crate::values::{Found, read, write};
+use crate::values::{Found, read, text_of, write};
 use crate::{CookiePolicy, Error};
 
 /// The session of one request: values by name, the user it belongs to, and its end.
@@ -432,12 +432,12 @@ impl Session {
     {
         let modify: Arc<Modify> = Arc::new(move |value: Option<&RawValue>| {
             let mut value: T = value.map(read).transpose()?.unwrap_or_default();
-            let before = write(&value)?;
+            let before = text_of(&value)?;
             if !change(&mut value) {
                 return Ok(None);
             }
             let after = write(&value)?;
-            Ok((after.get() != before.get()).then_some(after))
+            Ok((after.get() != before).then_some(after))
         });
         self.on_current(
             name,

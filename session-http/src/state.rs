@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use session_core::{Data, OwnerId, Record, Revision, SessionId, SessionKey, Timestamp};
 
-use crate::changes::{Changes, Edit, Modify, Value};
+use crate::changes::{Changes, Modify, Value};
 use crate::events::Reason;
+use crate::few::Few;
 use crate::meta::{Age, Meta, is_own};
 use crate::tell::News;
 use crate::values::{Found, Values};
@@ -26,11 +27,12 @@ pub(crate) struct Stored {
 
 /// The session that the handle is about at the moment.
 #[derive(Clone, Default)]
+#[allow(clippy::large_enum_variant, reason = "it mostly is the large one")]
 pub(crate) enum Base {
     /// Nothing is stored yet.
     #[default]
     New,
-    Stored(Box<Stored>),
+    Stored(Stored),
     /// It has ended without this request's doing: after it was loaded, or while the request was on its way.
     Ended {
         key: SessionKey,
@@ -55,7 +57,7 @@ pub(crate) struct State {
     pub(crate) work: Work,
     pub(crate) news: News,
     /// What the request presents with a valid signature.
-    pub(crate) presented: Vec<SessionKey>,
+    pub(crate) presented: Few<SessionKey>,
     /// Two of them were live, and none counts.
     pub(crate) is_several: bool,
     /// This request changed what is stored.
@@ -81,7 +83,7 @@ impl Base {
     }
 
     /// Ends it: returns what is to be deleted, and what is left. Of a request that has no session, a logout ends what it presents.
-    pub(crate) fn into_ends(self, reason: Reason, presented: &[SessionKey]) -> (Vec<End>, Self) {
+    pub(crate) fn into_ends(self, reason: Reason, presented: &Few<SessionKey>) -> (Vec<End>, Self) {
         let is_logout = reason == Reason::Logout;
         let ends = match self {
             // They were looked up, and not found.
@@ -100,7 +102,7 @@ impl Base {
 }
 
 impl State {
-    pub(crate) fn of(base: Base, presented: Vec<SessionKey>) -> Self {
+    pub(crate) fn of(base: Base, presented: Few<SessionKey>) -> Self {
         let values = base.stored().map_or_else(Values::default, |stored| Values::new(stored.record.data.clone()));
         Self { base, values, presented, ..Self::default() }
     }
@@ -183,8 +185,7 @@ impl State {
         if layers().all(Changes::is_empty) {
             return !self.values.data().has_names_but(is_own);
         }
-        let is_set = |changes: &Changes| changes.all_shown().iter().any(|(_, value): &Edit| value.is_some());
-        if is_set(&self.work.changes) {
+        if self.work.changes.sets_something() {
             return false;
         }
         self.work.changes.is_cleared() || !self.data().has_names_but(is_own)
@@ -214,7 +215,7 @@ impl State {
         // But for two that are live, they were looked up and not found, or have died since.
         let ends = others.map(|key| End { is_absent: !self.is_several, ..End::of(key, Reason::Beside) });
         self.work.ends.extend(ends.collect::<Vec<_>>());
-        self.presented.retain(|key| Some(key) == own.as_ref());
+        self.presented = self.presented.iter().filter(|&key| Some(key) == own.as_ref()).cloned().collect();
     }
 
     /// Ends the session and begins an empty, anonymous one, which is stored only if something is set.

@@ -88,6 +88,11 @@ pub(crate) fn read<T: DeserializeOwned>(value: &RawValue) -> Result<T, Error> {
     serde_json::from_str(value.get()).map_err(|_| Error::UnreadableValue { expected: std::any::type_name::<T>() })
 }
 
+/// Writes a value that is only compared.
+pub(crate) fn text_of<T: Serialize + ?Sized>(value: &T) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|_| Error::UnwritableValue { given: std::any::type_name::<T>() })
+}
+
 pub(crate) fn write<T: Serialize + ?Sized>(value: &T) -> Result<Value, Error> {
     match serde_json::value::to_raw_value(value) {
         Ok(value) => Ok(value.into()),

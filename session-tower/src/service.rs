@@ -135,6 +135,11 @@ where
         let (response, committed) = match this.commit.take() {
             None => {
                 let response = ready!(this.inner.poll(context))?;
+                // A mark of an outage is among the extensions.
+                if response.extensions().is_empty() && open.slot.pass() {
+                    open.is_answered = true;
+                    return Poll::Ready(Ok(response.map(SessionBody::application)));
+                }
                 let mut commit = open.slot.commit_of(response.status());
                 match Pin::new(&mut commit).poll(context) {
                     Poll::Ready(committed) => (response, committed),

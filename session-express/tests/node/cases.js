@@ -222,6 +222,37 @@ function* optionSets() {
   }
 }
 
+/** What a handler does one after the other, and what it ends with. */
+function* ends() {
+  const steps = [set, ['save'], ['reload'], ['regenerate'], ['touch'], ['cookie', { maxAge: 7000 }]]
+  const lasts = [[], [['destroy']], [['null']], [['remove']]]
+  const incoming = { none: [], valid: [good], unknown: [`connect.sid=${signed('8LlJI2EF_qC4w84Wt3YM0QSazfHY-1jw')}`] }
+  const sets = [{}, { resave: true, saveUninitialized: true }, { unset: 'destroy', rolling: true }, { saveUninitialized: true, unset: 'destroy', cookie: { maxAge: 60000 } }]
+  for (const cookies of Object.values(incoming)) {
+    for (const first of steps) {
+      for (const second of steps) {
+        for (const last of lasts) {
+          for (const options of sets) yield { cookies, stored: stored(aged), options, actions: [first, second, ...last] }
+        }
+      }
+    }
+  }
+}
+
+/** Three visits of one browser, which comes back with what it has: also with a cookie whose session has ended. */
+function* returns() {
+  const visits = [[], [set], [['save']], [['regenerate']], [['destroy']], [['null']], [set, ['save'], ['destroy']]]
+  for (const options of [{}, { saveUninitialized: true }, { rolling: true, unset: 'destroy', resave: true }]) {
+    for (const one of visits) {
+      for (const two of visits) {
+        for (const three of visits) {
+          yield { options, series: [[set], one, two, three].map(actions => ({ after: 1000, actions })) }
+        }
+      }
+    }
+  }
+}
+
 /** A generator of random numbers that a seed makes the same everywhere (mulberry32). */
 function random(seed) {
   return limit => {
@@ -324,6 +355,6 @@ const eager = list => function* () {
   for (const input of list()) yield { ...input, options: { saveUninitialized: true, ...input.options } }
 }
 
-const lists = { cookies: eager(cookies), proxies: eager(proxies), presented, paths, kept, values, ownCookies, signatures }
+const lists = { cookies: eager(cookies), proxies: eager(proxies), presented, paths, kept, values, ownCookies, signatures, ends, returns }
 
 module.exports = { lists, grid, some, series }

@@ -29,8 +29,11 @@ const LOGOUTS_FOLLOW_FOR: Duration = Duration::from_secs(105);
 
 impl Model {
     /// A request arrives at the application.
-    pub(crate) fn arrive(&self, job: Job, presented: Option<SessionKey>, at: Timestamp) {
+    pub(crate) fn arrive(&self, job: Job, mut beside: Vec<SessionKey>, at: Timestamp) {
         let mut known = self.known();
+        let live: Vec<usize> = (0..beside.len()).filter(|place| !known.is_dead(&beside[*place], at)).collect();
+        let is_one = !beside.is_empty() && live.len() < 2;
+        let presented = is_one.then(|| beside.remove(live.first().copied().unwrap_or(0)));
         let live = presented.as_ref().and_then(|key| known.live.get(key)).filter(|live| at < live.expires_at);
         let (was_live, there) = (live.is_some(), live.map(|live| live.writes.clone()).unwrap_or_default());
         let line = presented.as_ref().and_then(|key| known.lines.get(key)).copied();
@@ -39,6 +42,7 @@ impl Model {
             job,
             at,
             presented,
+            beside,
             line,
             was_live,
             was_loaded: false,
@@ -77,7 +81,7 @@ impl Model {
         if let Some(asked) = known.requests.get_mut(&number) {
             asked.owner = owner.map(Into::into);
             asked.was_loaded = key.is_some();
-            if let Some(user) = owner.filter(|_| !asked.was_live) {
+            if let Some(user) = owner.filter(|_| !asked.was_live && asked.beside.is_empty()) {
                 failures.push(format!("#{number} is {user} under an id that was dead when it arrived"));
             }
             let missing = missing.filter(|_| key.is_some() && key == asked.presented.as_ref());
@@ -162,10 +166,10 @@ impl Model {
             failures.push(format!("#{number} is answered {}", reason.unwrap_or("with an odd status")));
         }
         if (200..300).contains(&status) {
-            failures.extend(known.check_success(&asked, told));
+            failures.extend(known.check_success(&asked, told, now));
         }
         if let Told::Id(key) = told {
-            failures.extend(known.check_new_id(&asked, key));
+            failures.extend(known.check_new_id(&asked, key, now));
         }
         known.requests.insert(number, asked);
         known.failures.extend(failures);
@@ -175,7 +179,7 @@ impl Model {
 impl Known {
     /// Says whether a session that the request presented, or began, is not there any more under its id.
     fn has_lost_id(&self, asked: &Asked, now: Timestamp) -> bool {
-        let mut ids = asked.presented.iter().chain(&asked.began).chain(&asked.rotated_to);
+        let mut ids = asked.presented.iter().chain(&asked.beside).chain(&asked.began).chain(&asked.rotated_to);
         ids.any(|key| self.is_dead(key, now))
     }
 
@@ -188,7 +192,7 @@ impl Known {
         !asked.was_loaded && !death.is_some_and(is_known)
     }
 
-    fn check_success(&mut self, asked: &Asked, told: &Told) -> Vec<String> {
+    fn check_success(&mut self, asked: &Asked, told: &Told, now: Timestamp) -> Vec<String> {
         let (number, act) = (asked.job.number, asked.job.act);
         let mut failures = Vec::new();
         if act.writes() && !self.writes.get(&number).is_some_and(|written| written.is_stored || written.is_refused) {
@@ -201,6 +205,9 @@ impl Known {
             } else {
                 failures.push(format!("#{number} logged out, and an id of line {line} lets in"));
             }
+        }
+        if act == Act::Logout && asked.beside.iter().any(|key| self.live.contains_key(key) && !self.is_dead(key, now)) {
+            failures.push(format!("#{number} logged out, and another id that it presented lets in"));
         }
         let has_new_id = act.gives_new_id() && (asked.owner.is_some() || matches!(act, Act::Login(_)));
         // Other requests of the same moment may have ended it, or given it another id.
@@ -263,7 +270,7 @@ impl Known {
     }
 
     /// A cookie that takes the place of one whose session lives makes that unreachable.
-    fn check_new_id(&mut self, asked: &Asked, key: &SessionKey) -> Option<String> {
+    fn check_new_id(&mut self, asked: &Asked, key: &SessionKey, now: Timestamp) -> Option<String> {
         let number = asked.job.number;
         let Some(line) = self.lines.get(key).copied() else {
             return Some(format!("#{number} was told an id that was never stored"));
@@ -277,12 +284,14 @@ impl Known {
         let Some(death) = self.deaths.get(old_key) else {
             return Some(format!("#{number} began line {line} beside line {old}, which it presented"));
         };
-        let age = asked.at.saturating_since(death.at);
+        let age = now.saturating_since(death.at);
         let is_excused = match asked.job.act {
             Act::Login(user) => {
                 let is_cut = self.cut.get(&old).is_some_and(|at| *at >= death.at);
                 let is_far = self.steps(old, old_key) > ORIGINS;
-                live.owner.as_deref() != Some(user) || is_cut || is_far || age > JOINS_WITHIN
+                // Of two ids that are dead it joins what became of one.
+                let is_one_of_two = !asked.beside.is_empty();
+                live.owner.as_deref() != Some(user) || is_cut || is_far || is_one_of_two || age > JOINS_WITHIN
             }
             _ => self.is_unknown(asked, KNOWN_FOR),
         };

@@ -63,9 +63,10 @@ impl Application {
     }
 
     /// Serves one request; `None` if its client left.
-    pub(crate) async fn serve(&self, job: Job, cookie: Option<&str>, leaving: Option<Leaving>) -> Option<Reply> {
-        let headers = headers(cookie);
-        self.model.arrive(job, cookie.and_then(key_of), self.world.now());
+    pub(crate) async fn serve(&self, job: Job, cookies: &[String], leaving: Option<Leaving>) -> Option<Reply> {
+        let headers = headers(cookies);
+        let presented = cookies.iter().filter_map(|cookie| key_of(cookie)).collect();
+        self.model.arrive(job, presented, self.world.now());
         let method = if job.act.is_read() { Method::GET } else { Method::POST };
         let mut request = Request::builder().method(method).body(()).ok()?;
         *request.headers_mut() = headers.clone();
@@ -230,9 +231,10 @@ impl Reply {
     }
 }
 
-fn headers(cookie: Option<&str>) -> HeaderMap {
+fn headers(cookies: &[String]) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    if let Some(line) = cookie.and_then(|value| format!("{COOKIE}={value}").parse().ok()) {
+    let pairs: Vec<_> = cookies.iter().map(|value| format!("{COOKIE}={value}")).collect();
+    if let Some(line) = pairs.join("; ").parse().ok().filter(|_| !pairs.is_empty()) {
         headers.insert(header::COOKIE, line);
     }
     headers

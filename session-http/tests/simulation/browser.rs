@@ -15,15 +15,29 @@ pub(crate) struct Browser {
     pub(crate) user: &'static str,
     /// All cookies that it ever had, the one that it has now last.
     jar: Mutex<Vec<Option<String>>>,
+    /// A cookie of the same name with another scope, from before a change of the configuration, which no answer replaces.
+    earlier: Mutex<Option<String>>,
 }
 
 impl Browser {
     pub(crate) fn new(number: usize, user: &'static str) -> Arc<Self> {
-        Arc::new(Self { number, user, jar: Mutex::default() })
+        Arc::new(Self { number, user, jar: Mutex::default(), earlier: Mutex::default() })
     }
 
     pub(crate) fn cookie(&self) -> Option<String> {
         self.jar.lock().unwrap_or_else(PoisonError::into_inner).last().cloned().flatten()
+    }
+
+    /// Returns what it sends: one cookie, or that of another scope too.
+    pub(crate) fn sent(&self) -> Vec<String> {
+        let earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut sent: Vec<_> = self.cookie().into_iter().chain(earlier).collect();
+        sent.dedup();
+        sent
+    }
+
+    fn change_scope(&self) {
+        *self.earlier.lock().unwrap_or_else(PoisonError::into_inner) = self.cookie();
     }
 
     /// Returns every cookie that it ever had.
@@ -76,6 +90,10 @@ impl Town {
             }
             if self.settings.has_thief && world.chance(25) {
                 self.share_cookie(browser);
+            }
+            if self.settings.changes_scope && world.chance(20) {
+                world.note(|| format!("browser {} has its cookie in an earlier scope too", browser.number));
+                browser.change_scope();
             }
             let act = self.choose(browser);
             let answer = self.send(browser, act, true);
@@ -158,10 +176,14 @@ impl Town {
             false => Leaving { after: world.below(12), at_commit: false },
         });
         let job = Job { number, browser: browser.number, server, act, save };
-        let cookie = browser.cookie();
+        let mut cookies = browser.sent();
+        if cookies.len() > 1 && world.chance(50) {
+            cookies.reverse();
+        }
         world.note(|| {
-            let shown =
-                cookie.as_deref().and_then(key_of).map_or("no cookie".into(), |key| self.application.model.name(&key));
+            let ids: Vec<_> =
+                cookies.iter().filter_map(|id| key_of(id)).map(|key| self.application.model.name(&key)).collect();
+            let shown = if ids.is_empty() { "no cookie".into() } else { ids.join(" and ") };
             format!("#{number} browser {} to server {server}: {act:?} with {shown}, save: {save:?}", browser.number)
         });
         let mailbox = Mailbox::new();
@@ -169,7 +191,7 @@ impl Town {
         world.spawn(number, async move {
             let world = &town.application.world;
             town.travel(is_rough).await;
-            let mut reply = town.application.serve(job, cookie.as_deref(), leaving).await;
+            let mut reply = town.application.serve(job, &cookies, leaving).await;
             town.travel(is_rough).await;
             if is_rough && world.chance(4) {
                 world.note(|| format!("  #{number} the answer is lost on its way"));

@@ -88,7 +88,10 @@ impl Known {
         self.wrote(request, &key);
         let next = self.lines.values().max().map_or(1, |last| last + 1);
         let line = origin.map_or(next, |(line, _)| line);
-        if let Some(old) = self.requests.get(&request).and_then(|asked| asked.line).filter(|_| line == next) {
+        let asked = self.requests.get(&request).filter(|_| line == next);
+        let beside = asked.iter().flat_map(|asked| asked.beside.iter().filter_map(|key| self.lines.get(key).copied()));
+        let before: Vec<usize> = asked.and_then(|asked| asked.line).into_iter().chain(beside).collect();
+        for old in before {
             self.heirs.entry(old).or_default().insert(line);
         }
         if let Some(asked) = self.requests.get_mut(&request).filter(|_| line == next) {
@@ -157,6 +160,8 @@ impl Known {
             if !std::mem::replace(&mut written.is_stored, true) {
                 written.place = place;
             }
+            // A login whose answer was lost is made again by its own request, though it was stored and ended meanwhile.
+            written.is_ended &= *number != request;
             if written.is_ended {
                 self.failures.push(format!("#{request} stored what #{number} wrote, and that had ended"));
             }
@@ -170,14 +175,22 @@ impl Known {
             // Nobody can be told of it.
             return true;
         }
+        if asked.beside.contains(key) && matches!(asked.job.act, Act::Login(_) | Act::Logout) {
+            return true;
+        }
         let is_presented = asked.line == Some(before.line);
+        let is_heir = asked.line.is_some_and(|line| self.with_heirs(line).contains(&before.line));
         match asked.job.act {
-            Act::Logout => asked.line.is_some_and(|line| self.with_heirs(line).contains(&before.line)),
+            Act::Logout => {
+                let beside = asked.beside.iter().filter_map(|key| self.lines.get(key).copied());
+                let mut lines = asked.line.into_iter().chain(beside);
+                lines.any(|line| self.with_heirs(line).contains(&before.line))
+            }
             Act::Clear | Act::Take => is_presented && before.owner.is_none(),
             Act::EndOthers | Act::EndOne => before.owner.is_some() && before.owner == asked.owner,
             Act::Login(user) => {
                 let is_users = before.owner.as_deref() == Some(user);
-                (is_users && self.has_limit) || (is_presented && !is_users && before.owner.is_some())
+                (is_users && self.has_limit) || (is_heir && !is_users && before.owner.is_some())
             }
             _ => false,
         }

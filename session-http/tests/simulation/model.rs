@@ -59,7 +59,10 @@ pub(crate) struct Death {
 pub(crate) struct Asked {
     pub(crate) job: Job,
     pub(crate) at: Timestamp,
+    /// The one that is live of what it presents, or the first; `None` if two are.
     pub(crate) presented: Option<SessionKey>,
+    /// What else it presents.
+    pub(crate) beside: Vec<SessionKey>,
     pub(crate) line: Option<usize>,
     pub(crate) was_live: bool,
     /// The handler saw the session that it presents.

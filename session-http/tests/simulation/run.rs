@@ -142,8 +142,8 @@ impl Town {
 
     /// Says whether a browser has an id that is not live any more.
     fn has_dead_id(&self, browser: &Browser) -> bool {
-        let id = browser.cookie().and_then(|cookie| key_of(&cookie));
-        id.is_some_and(|id| self.application.model.known().is_dead(&id, self.application.world.now()))
+        let (known, now) = (self.application.model.known(), self.application.world.now());
+        browser.sent().iter().filter_map(|cookie| key_of(cookie)).any(|id| known.is_dead(&id, now))
     }
 
     /// No cookie that a browser had before it logged out lets in, but for those that it lost before to another one which nobody could know better.

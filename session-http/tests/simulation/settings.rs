@@ -16,6 +16,8 @@ pub(crate) struct Settings {
     pub(crate) browsers: usize,
     /// A browser that plants and learns the cookies of anonymous visitors.
     pub(crate) has_thief: bool,
+    /// The cookie's scope is changed, so that browsers may send two.
+    pub(crate) changes_scope: bool,
     pub(crate) servers: usize,
     pub(crate) trouble: Trouble,
     pub(crate) limit: Option<Limit>,
@@ -49,6 +51,7 @@ impl Settings {
         Self {
             browsers: 1 + usize::try_from(random.below(3)).unwrap_or(0),
             has_thief: random.chance(20),
+            changes_scope: random.chance(15),
             servers: if random.chance(60) { 2 } else { 1 },
             trouble: *random.pick(&[Trouble::None, Trouble::None, Trouble::Some, Trouble::Some, Trouble::Much]),
             limit,
