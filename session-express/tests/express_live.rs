@@ -22,7 +22,17 @@ use session_store_memory::MemoryStore;
 
 const VARIABLE: &str = "SESSION_TEST_EXPRESS_URL";
 const LISTS: [&str; 11] = [
-    "cookies", "proxies", "presented", "paths", "kept", "values", "ownCookies", "signatures", "ends", "returns", "grid",
+    "cookies",
+    "proxies",
+    "presented",
+    "paths",
+    "kept",
+    "values",
+    "ownCookies",
+    "signatures",
+    "ends",
+    "returns",
+    "grid",
 ];
 
 fn main() -> ExitCode {

@@ -2,7 +2,6 @@
 //!
 //! A commit owns all that it works on and knows nothing of the request, so that it comes to its end whoever waits for it.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
@@ -10,13 +9,14 @@ use session_core::{Data, Record, Revision, SessionId, SessionKey, Timestamp};
 
 use crate::Error;
 use crate::config::Config;
-use crate::decide::{Action, action};
+use crate::decide::Action;
+use crate::draft::Draft;
 use crate::events::{self, Reason};
 use crate::few::Few;
 use crate::meta::Meta;
 use crate::recent::Became;
 use crate::request::Request;
-use crate::rules::{AnyVisit, Facts, Occasion};
+use crate::rules::{AnyVisit, Occasion};
 use crate::state::{Base, Stored};
 use crate::tell::{Life, News};
 use crate::work::{Owner, Work};
@@ -56,15 +56,6 @@ pub(crate) struct Commit {
     pub(crate) is_id_refused: bool,
     /// Sessions of the user are too many, and are not ended yet.
     pub(crate) leaves_excess: bool,
-}
-
-/// What is to be stored.
-struct Draft {
-    now: Timestamp,
-    meta: Meta,
-    record: Record,
-    action: Action,
-    is_other_age: bool,
 }
 
 impl Commit {
@@ -175,61 +166,6 @@ impl Commit {
         Ok(is_new_login)
     }
 
-    async fn create(&mut self, mut draft: Draft) -> Result<bool, Error> {
-        if !self.can_tell() {
-            return Err(Error::HeadSent);
-        }
-        let (id, key) = self.new_id()?;
-        let before = draft.meta.clone();
-        for old in self.dead_keys().iter().filter(|_| self.work.login().is_some()) {
-            draft.meta.leave(old, draft.now, true);
-        }
-        self.write_meta(&mut draft, &before);
-        let packed = self.packed(&draft);
-        self.set_pending(Some((id.clone(), packed.data.clone())));
-        let answer = self.sessions.store().create(&key, &packed).await;
-        let revision = self.or_find(&key, &packed.data, answer).await?;
-        events::created(&key);
-        // Who presents what has ended is on the way; the browser has another one now.
-        for old in self.dead_keys() {
-            let is_known = self.work.ends.iter().any(|end| end.key == old);
-            self.sessions.recent.note_replaced(&old, key.clone(), is_known, draft.now);
-        }
-        self.issued(id.clone(), id, key, revision, draft);
-        let is_login = self.work.login().is_some();
-        self.logged_in();
-        Ok(is_login)
-    }
-
-    async fn rotate(&mut self, stored: Stored, mut draft: Draft) -> Result<(), Error> {
-        let (id, key) = self.new_id()?;
-        let is_login = self.work.login().is_some();
-        draft.meta.leave(&stored.key, draft.now, is_login);
-        self.write_meta(&mut draft, &stored.meta);
-        let recent = self.sessions.recent.clone();
-        recent.ask(&stored.key, true, draft.now);
-        let packed = self.packed(&draft);
-        self.set_pending(Some((id.clone(), packed.data.clone())));
-        let answer = self.sessions.store().rotate(&stored.key, stored.revision, &key, &packed).await;
-        let found = self.or_find(&key, &packed.data, answer).await;
-        let known = Some(id.clone()).filter(|_| is_login);
-        match &found {
-            Ok(_) => recent.note(&stored.key, Became::Moved { to: key.clone(), id: known }, draft.now),
-            Err(Error::Store(session_core::Error::Unavailable(_))) => {}
-            Err(_) => recent.withdraw(&stored.key),
-        }
-        let revision = found?;
-        events::rotated(&stored.key, &key);
-        // The same login may have been made once more meanwhile, and the browser has got its answer already.
-        let told = match recent.fate(&key, draft.now) {
-            Some(Became::Moved { id: Some(later), .. }) if is_login => later,
-            _ => id.clone(),
-        };
-        self.issued(id, told, key, revision, draft);
-        self.logged_in();
-        Ok(())
-    }
-
     /// Remembers what became of a key, as far as the store said so.
     fn remember<T>(&self, key: &SessionKey, answer: &session_core::Result<T>, became: Became, now: Timestamp) {
         match answer {
@@ -237,37 +173,6 @@ impl Commit {
             Err(session_core::Error::Unavailable(_)) => {}
             Err(_) => self.sessions.recent.withdraw(key),
         }
-    }
-
-    /// Says whether a new id can be told.
-    pub(crate) fn can_tell(&self) -> bool {
-        self.request.upgrade().is_some_and(|request| request.progress.can_tell(self.is_found_by_login))
-    }
-
-    /// Notes the new id before the store is asked, for every later attempt to look there first; `None` when its fate is known.
-    fn set_pending(&self, asked: Option<(SessionId, Data)>) {
-        if let Some(request) = self.request.upgrade() {
-            request.set_pending(asked);
-        }
-    }
-
-    /// Takes the answer to a write under a new key. Where it was lost, looks whether it is there: whoever has the old id would else be logged
-    /// out by an outage.
-    async fn or_find(
-        &mut self,
-        key: &SessionKey,
-        written: &Data,
-        answer: session_core::Result<Revision>,
-    ) -> Result<Revision, Error> {
-        let answer = match answer {
-            Err(lost @ session_core::Error::Unavailable(_)) => match self.sessions.store().load(key).await {
-                Ok(Some((record, revision))) if record.data == *written => Ok(revision),
-                Ok(_) | Err(_) => return Err(lost.into()),
-            },
-            answer => answer,
-        };
-        self.set_pending(None);
-        Ok(answer?)
     }
 
     /// Loads what is stored now, on which the changes are made again.
@@ -301,94 +206,6 @@ impl Commit {
         self.base = Base::Stored(Stored { id, key, revision, record, meta });
     }
 
-    fn draft(&mut self) -> Result<Draft, Error> {
-        if self.work.is_stale {
-            self.replay()?;
-            Arc::make_mut(&mut self.work).is_stale = false;
-        }
-        if self.work.rotates && !self.can_tell() {
-            // No id becomes a user's that somebody had before, and what belongs to the user goes nowhere else.
-            if self.work.login().is_some() {
-                return Err(Error::HeadSent);
-            }
-            Arc::make_mut(&mut self.work).forget_id();
-            self.is_id_refused = true;
-        }
-        let now = self.sessions.now();
-        let (sessions, work, stored) = (&self.sessions, &*self.work, self.base.stored());
-        let owner = stored.and_then(|stored| stored.record.owner.as_ref());
-        let before = stored.map(|stored| stored.meta.clone()).unwrap_or_default();
-        let mut meta = work.meta_after(&before, owner);
-        if let (Some(dated), Some(login)) = (self.dated, &mut meta.login) {
-            login.at = login.at.max(dated);
-        }
-        let is_other_age = meta.age != before.age || meta.until != before.until;
-        let data = stored.map_or_else(Data::empty, |stored| stored.record.data.clone());
-        let changes = &work.changes;
-        let changed =
-            if self.visit.minds_order() { changes.apply_in_order_to(&data) } else { changes.apply_to(&data, &[]) };
-        let mut record = match stored {
-            Some(stored) => stored.record.clone(),
-            None => {
-                let mut record = Record::new(data, now, now);
-                record.deadline = sessions.expiry.deadline(now);
-                record
-            }
-        };
-        record.owner = work.owner_after(owner);
-        record.expires_at = sessions.ends_at(&*self.visit, &meta, &record, now);
-        let rotates = work.rotates && self.repeated.is_none();
-        let facts = Facts {
-            occasion: self.occasion,
-            stored,
-            is_gone: matches!(self.base, Base::Ended { .. } | Base::Unread { .. }),
-            work,
-            changed: changed.as_ref(),
-            is_own_changed: meta != before || record.owner.as_ref() != owner,
-            has_owner: record.owner.is_some(),
-            rotates,
-            is_touch_due: stored.is_some_and(|stored| {
-                sessions.is_touch_due(&*self.visit, stored, &meta, record.expires_at, work.touches)
-            }),
-        };
-        let action = action(self.visit.due(&facts), stored.is_some(), rotates);
-        record.data = changed.unwrap_or(record.data);
-        if !matches!(action, Action::Nothing | Action::Touch) {
-            meta.forget_origins(now);
-        }
-        let mut draft = Draft { now, meta, record, action, is_other_age };
-        self.write_meta(&mut draft, &before);
-        Ok(draft)
-    }
-
-    /// Writes what the session keeps of its own into the values.
-    fn write_meta(&self, draft: &mut Draft, before: &Meta) {
-        let edits = draft.meta.edits(before, &draft.record.data);
-        let edits: Vec<_> = edits.iter().map(|(name, value)| (&**name, value.as_deref())).collect();
-        if let Some(data) = draft.record.data.changed_by(&edits) {
-            draft.record.data = data;
-        }
-    }
-
-    /// Returns the record as it is stored, with what the rules keep there.
-    fn packed<'d>(&self, draft: &'d Draft) -> Cow<'d, Record> {
-        match self.visit.pack(&draft.record.data, draft.now) {
-            None => Cow::Borrowed(&draft.record),
-            Some(data) => {
-                let mut record = draft.record.clone();
-                record.data = data;
-                Cow::Owned(record)
-            }
-        }
-    }
-
-    fn issued(&mut self, id: SessionId, told: SessionId, key: SessionKey, revision: Revision, draft: Draft) {
-        let Draft { record, meta, now, .. } = draft;
-        self.news.add(News::Issued(Life { id: told, now, expires_at: record.expires_at }));
-        self.has_changed = true;
-        self.base = Base::Stored(Stored { id: Some(id), key, revision, record, meta });
-    }
-
     fn extended(&mut self, before: Stored, revision: Revision, draft: Draft) {
         let (now, expires_at) = (draft.now, draft.record.expires_at);
         let life = |id| Life { id, now, expires_at };
@@ -402,13 +219,7 @@ impl Commit {
         self.base = Base::Stored(Stored { id, key: before.key, revision, record, meta });
     }
 
-    fn new_id(&self) -> Result<(SessionId, SessionKey), Error> {
-        let id = self.sessions.new_id()?;
-        let key = self.sessions.key_of(&id);
-        Ok((id, key))
-    }
-
-    fn logged_in(&self) {
+    pub(crate) fn logged_in(&self) {
         if let (Some(Owner::Login(..)), Some(stored)) = (&self.work.owner, self.base.stored()) {
             events::logged_in(&stored.key);
         }
@@ -418,14 +229,5 @@ impl Commit {
     pub(crate) fn adds_login(&self, stored: Option<&Stored>) -> bool {
         let login = self.work.login();
         login.is_some() && stored.and_then(|stored| stored.record.owner.as_ref()) != login
-    }
-
-    /// The keys that the browser presents, or that this request ended, of which none lives.
-    fn dead_keys(&self) -> Vec<SessionKey> {
-        let ended = self.work.ends.iter().take(self.ended).map(|end| end.key.clone());
-        let mut keys: Vec<_> = self.presented.iter().cloned().chain(ended).collect();
-        keys.sort();
-        keys.dedup();
-        keys
     }
 }

@@ -24,7 +24,7 @@ impl Request {
             let Inner { phase: Phase::Open(state), visit } = &mut *inner else { return Err(error) };
             let is_of_quiet_rules = visit.as_ref().is_some_and(|visit| visit.drops_quietly());
             let is_loud =
-                if is_of_quiet_rules { state.lost().changes_id() } else { self.is_loud() || state.lost().is_loud() };
+                if is_of_quiet_rules { state.lost().changes_id() } else { self.is_loud || state.lost().is_loud() };
             let is_quiet = matches!(error, Error::Ended) && !is_loud;
             let forgets = self.sessions.failure.delivers(state.lost(), &error);
             if forgets == Some(true) {

@@ -158,6 +158,7 @@ impl Commit {
         }
         let (owner, sessions) = (end.loaded.as_ref().and_then(|record| record.owner.clone()), self.sessions.clone());
         let (mut has_moved, mut has_ended) = (false, false);
+        let mut became = sessions.recent.others(&end.key, now);
         match fate {
             Some(Became::Moved { to, .. }) => {
                 // A session of the user who logs in now is not what is to end.
@@ -165,36 +166,43 @@ impl Commit {
                 if end.reason == Reason::AnotherUser && sessions.load_if(&to, is_still).await?.is_none() {
                     return Ok(false);
                 }
-                for to in [to].into_iter().chain(sessions.recent.others(&end.key, now)) {
-                    if self.end(&to, end).await? {
-                        events::followed(&end.key, &to);
-                        has_ended = true;
-                    } else {
-                        let became = sessions.recent.became(&to, now);
-                        has_moved |= !matches!(became, Some(Became::Ended | Became::Emptied));
-                    }
-                }
-                has_moved |= was_live && sessions.recent.is_guess(&end.key);
-                if !has_moved {
-                    return Ok(has_ended);
-                }
+                became.insert(0, to);
             }
-            Some(Became::Ended | Became::Emptied) => return Ok(false),
+            Some(Became::Ended | Became::Emptied) if became.is_empty() => return Ok(false),
+            Some(Became::Ended | Became::Emptied) => {}
             Some(Became::Dying { .. }) | None if end.is_dead || was_live => {}
             Some(Became::Dying { .. }) | None => return Ok(false),
+        }
+        for to in &became {
+            if self.end(to, end).await? {
+                events::followed(&end.key, to);
+                has_ended = true;
+            } else {
+                let became = sessions.recent.became(to, now);
+                has_moved |= !matches!(became, Some(Became::Ended | Became::Emptied));
+            }
+        }
+        has_moved |= sessions.recent.is_guess(&end.key, was_live);
+        if !became.is_empty() && !has_moved {
+            return Ok(has_ended);
         }
         if end.reason == Reason::AnotherUser {
             return Ok(false);
         }
         let is_it = |record: &Record| Meta::unpack(&record.data).came_from(&end.key);
-        for _ in 0..LOOKS {
+        for _ in 0..=LOOKS {
             let Some(owner) = &owner else { break };
-            let Some((to, ..)) = sessions.find_owned(owner, None, is_it).await? else { break };
+            // All that came from it: a login that could not join began another.
+            let Some((to, ..)) = sessions.find_owned(owner, None, is_it).await? else {
+                if has_ended {
+                    return Ok(true);
+                }
+                break;
+            };
             if self.end(&to, end).await? {
                 events::followed(&end.key, &to);
-                return Ok(true);
+                has_ended = true;
             }
-            // It was there, and has another id by now.
             has_moved = true;
         }
         if has_moved || owner.is_none() {

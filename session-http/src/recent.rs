@@ -44,6 +44,8 @@ struct Death {
     others: Vec<SessionKey>,
     /// Nothing was known of it here when a request under it began another session: another process may have given it a new id.
     is_guess: bool,
+    /// A rotation of it was under way here at that time.
+    is_moving: bool,
 }
 
 impl Recent {
@@ -113,21 +115,47 @@ impl Recent {
 
     /// Notes that a request under a key that was not there began another session.
     pub(crate) fn note_replaced(&self, key: &SessionKey, to: SessionKey, is_known: bool, now: Timestamp) {
-        let is_guess = !is_known && matches!(self.became(key, now), Some(Became::Dying { .. }) | None);
+        let before = self.became(key, now).filter(|_| !is_known);
+        let is_guess = !is_known && matches!(before, Some(Became::Dying { .. }) | None);
+        let is_moving = matches!(before, Some(Became::Dying { moves: true, .. }));
         self.note(key, Became::Moved { to, id: None }, now);
         if let Some(death) = self.memory().keys.get_mut(key) {
             death.is_guess |= is_guess;
+            death.is_moving |= is_moving;
         }
     }
 
     /// Says whether it may have become something else that nobody here knows.
-    pub(crate) fn is_guess(&self, key: &SessionKey) -> bool {
-        self.memory().keys.get(key).is_some_and(|death| death.is_guess)
+    pub(crate) fn is_guess(&self, key: &SessionKey, was_live: bool) -> bool {
+        let memory = self.memory();
+        let (mut key, mut is_counted) = (key, was_live);
+        for _ in 0..=Self::STEPS {
+            let Some(death) = memory.keys.get(key) else { break };
+            if death.is_moving || (is_counted && death.is_guess) {
+                return true;
+            }
+            let Became::Moved { to, .. } = &death.became else { break };
+            // What it was rotated into was live.
+            (key, is_counted) = (to, !death.is_guess);
+        }
+        false
     }
 
-    /// Returns what else a key became, and that in the end.
+    fn all_others(&self, key: &SessionKey) -> Vec<SessionKey> {
+        let memory = self.memory();
+        let (mut key, mut others) = (key, Vec::new());
+        for _ in 0..=Self::STEPS {
+            let Some(death) = memory.keys.get(key) else { break };
+            others.extend(death.others.iter().cloned());
+            let Became::Moved { to, .. } = &death.became else { break };
+            key = to;
+        }
+        others
+    }
+
+    /// Returns what else a key became, or what it became, and that in the end.
     pub(crate) fn others(&self, key: &SessionKey, now: Timestamp) -> Vec<SessionKey> {
-        let others = self.memory().keys.get(key).map(|death| death.others.clone()).unwrap_or_default();
+        let others = self.all_others(key);
         let end = |key: SessionKey| match self.fate(&key, now) {
             Some(Became::Moved { to, .. }) => to,
             _ => key,
@@ -193,7 +221,7 @@ impl Memory {
                 others.push(to);
             }
         }
-        self.keys.insert(key.clone(), Death { became, at: now, number, others, is_guess });
+        self.keys.insert(key.clone(), Death { became, at: now, number, others, is_guess, is_moving: false });
         self.queue.push_back((key.clone(), now));
     }
 }

@@ -187,7 +187,8 @@ impl Request {
             sessions: self.sessions.clone(),
             visit: own,
             base: state.base.clone(),
-            presented: state.presented.clone(),
+            // Of two that are live nothing is known, and nothing is noted.
+            presented: if state.is_several { Default::default() } else { state.presented.clone() },
             work,
             occasion,
             request: Arc::downgrade(self),

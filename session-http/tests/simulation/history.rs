@@ -178,7 +178,7 @@ impl Known {
         if asked.beside.contains(key) && matches!(asked.job.act, Act::Login(_) | Act::Logout) {
             return true;
         }
-        let is_presented = asked.line == Some(before.line);
+        let is_presented = asked.line == Some(before.line) || asked.beside.contains(key);
         let is_heir = asked.line.is_some_and(|line| self.with_heirs(line).contains(&before.line));
         match asked.job.act {
             Act::Logout => {
