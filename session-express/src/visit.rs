@@ -21,7 +21,7 @@ use crate::{Express, ExpressCookie, Unset};
 pub struct ExpressVisit {
     express: Arc<Express>,
     arrived: Timestamp,
-    /// More of the request was seen than its headers when it was opened.
+    /// Its cookie was looked at: when it arrived, or when somebody opened its session.
     is_seen: bool,
     is_secure: bool,
     /// The id that the request's cookie presented with a valid signature: `cookieId`.
@@ -146,6 +146,7 @@ impl Visit for ExpressVisit {
             let mut request = Request::new(());
             *request.headers_mut() = headers.clone();
             *self = Self::unseen(self.express.clone(), &RequestHead::of(&request), self.arrived);
+            self.is_seen = true;
         }
         self.presented.iter().cloned().collect()
     }

@@ -21,7 +21,7 @@ fn recorded() -> Value {
 async fn every_request_ends_as_in_express() {
     let recorded = recorded();
     let cases = replay::options::list(&recorded["cases"]);
-    assert!(cases.len() > 900, "{}", cases.len());
+    assert!(cases.len() > 1300, "{}", cases.len());
     let mut different = Vec::new();
     for case in cases {
         if let Err(difference) = replay::compare(&case[0], &case[1]).await {

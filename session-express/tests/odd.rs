@@ -86,6 +86,9 @@ async fn a_layer_that_shows_the_headers_alone_loads_what_a_handler_asks_for() {
     assert_eq!(session.keys(), ["n"]);
     respond(&slot).await;
     assert_eq!(site.store.calls(), ["load", "touch"]);
+    let slot = SessionSlot::new(site.sessions.clone());
+    set(&open(&slot).await, "n");
+    assert!(line(&respond(&slot).await).is_some(), "it is new");
 }
 
 #[tokio::test]

@@ -159,6 +159,7 @@ impl Commit {
         let (owner, sessions) = (end.loaded.as_ref().and_then(|record| record.owner.clone()), self.sessions.clone());
         let (mut has_moved, mut has_ended) = (false, false);
         let mut became = sessions.recent.others(&end.key, now);
+        let is_guess = sessions.recent.is_guess(&end.key, was_live);
         match fate {
             Some(Became::Moved { to, .. }) => {
                 // A session of the user who logs in now is not what is to end.
@@ -168,7 +169,7 @@ impl Commit {
                 }
                 became.insert(0, to);
             }
-            Some(Became::Ended | Became::Emptied) if became.is_empty() => return Ok(false),
+            Some(Became::Ended | Became::Emptied) if became.is_empty() && !is_guess => return Ok(false),
             Some(Became::Ended | Became::Emptied) => {}
             Some(Became::Dying { .. }) | None if end.is_dead || was_live => {}
             Some(Became::Dying { .. }) | None => return Ok(false),
@@ -182,7 +183,7 @@ impl Commit {
                 has_moved |= !matches!(became, Some(Became::Ended | Became::Emptied));
             }
         }
-        has_moved |= sessions.recent.is_guess(&end.key, was_live);
+        has_moved |= is_guess;
         if !became.is_empty() && !has_moved {
             return Ok(has_ended);
         }

@@ -114,7 +114,7 @@ impl Request {
     /// Makes the headers that tell the client what was done, once.
     pub(crate) fn response_headers(&self) -> ResponseHeaders {
         let retry_after = self.sessions.failure.retry_after;
-        let (visit, news, meta, data, base, work, presented, is_read_only) = {
+        let (mut visit, news, meta, data, base, work, is_read_only) = {
             let mut inner = self.lock();
             let Inner { phase, visit } = &mut *inner;
             let (Phase::Open(state), Some(visit)) = (phase, visit) else {
@@ -131,20 +131,21 @@ impl Request {
                     retry_after,
                 };
             }
-            let presented = if let News::Issued(_) = news { state.presented.clone() } else { Few::default() };
             let meta = state.meta();
             // What it decides on is for those who decide at each response.
             let decides = visit.is_eager();
             let (base, data, work) =
                 if decides { (state.base.clone(), state.data(), state.work.clone()) } else { Default::default() };
             let is_read_only = matches!(state.base, Base::Unread { .. });
-            (visit.snapshot(), news, meta, data, base, work, presented, is_read_only)
+            (visit.snapshot(), news, meta, data, base, work, is_read_only)
         };
         let now = self.sessions.now();
         let facts = Facts { changed: Some(&data), ..Facts::idle(Occasion::End, &base, &work) };
         let told = visit.tell(&Telling { news: &news, meta: &meta, facts, now });
-        if let Told::Nothing = told {
-            presented.iter().for_each(|key| self.sessions.recent.note_untold(key));
+        if matches!(told, Told::Nothing) && matches!(news, News::Issued(_) | News::Ended) && visit.is_eager() {
+            // It comes back with what it has; the cookie was read when the request arrived.
+            let presented = visit.presented(&HeaderMap::new());
+            presented.iter().for_each(|id| self.sessions.recent.note_untold(&self.sessions.key_of(id)));
         }
         ResponseHeaders { told, read: Some(visit.varies_by()), is_read_only, retry_after }
     }

@@ -7,17 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, Response, header};
-use session_core::{OwnerId, SessionId, SessionKey};
+use http::{HeaderMap, Method, Request, Response};
+use session_core::OwnerId;
 use session_http::{Error, Session, SessionSlot, Sessions};
 
 use crate::act::{Act, Job, Save};
 use crate::answers::Told;
+use crate::cookies::{headers, key_of, set_cookie};
 use crate::executor::World;
 use crate::faults::Fault;
 use crate::model::Model;
-
-pub(crate) const COOKIE: &str = "__Host-session";
 
 /// How many numbers a list takes by an update.
 const MOST_IN_CART: usize = 4;
@@ -229,25 +228,4 @@ impl Reply {
             Some(Some(value)) => key_of(value).map_or(Told::Nothing, Told::Id),
         }
     }
-}
-
-fn headers(cookies: &[String]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let pairs: Vec<_> = cookies.iter().map(|value| format!("{COOKIE}={value}")).collect();
-    if let Some(line) = pairs.join("; ").parse().ok().filter(|_| !pairs.is_empty()) {
-        headers.insert(header::COOKIE, line);
-    }
-    headers
-}
-
-fn set_cookie(response: &Response<String>) -> Option<Option<String>> {
-    let line = response.headers().get(header::SET_COOKIE)?.to_str().ok()?;
-    let (value, attributes) = line.strip_prefix(COOKIE)?.strip_prefix('=')?.split_once(';')?;
-    Some((!attributes.contains("Max-Age=0")).then(|| value.to_owned()))
-}
-
-/// Returns what the session of a cookie is stored under.
-pub(crate) fn key_of(cookie: &str) -> Option<SessionKey> {
-    let id = SessionId::parse(cookie.split('.').next()?).ok()?;
-    Some(SessionKey::derive("session", &id))
 }

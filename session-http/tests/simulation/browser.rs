@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::act::{Act, Job, Save};
-use crate::application::{Application, Leaving, Reply, key_of};
+use crate::application::{Application, Leaving, Reply};
+use crate::cookies::key_of;
 use crate::executor::Mailbox;
 use crate::settings::Settings;
 

@@ -8,9 +8,10 @@ use std::time::Duration;
 use session_store_memory::MemoryStore;
 
 use crate::act::Act;
-use crate::application::{Application, Reply, Servers, key_of};
+use crate::application::{Application, Reply, Servers};
 use crate::browser::{Browser, Town};
 use crate::call::Backend;
+use crate::cookies::key_of;
 use crate::executor::World;
 use crate::faults::Fault;
 use crate::model::Model;
