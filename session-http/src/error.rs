@@ -38,7 +38,7 @@ pub enum Error {
     /// The name is not the application's: `__session`, and under the rules of other programs more.
     #[error("the name belongs to the session itself")]
     ReservedName,
-    /// What was given is no id of a user.
+    /// What was given is no id of a user, which is 1 to 255 bytes of text without control characters; see [`OwnerId`](session_core::OwnerId).
     #[error("this cannot be the id of a user")]
     InvalidOwner(#[source] session_core::BoxError),
     /// The path of the request is not one that the session's cookie is sent to.
@@ -72,7 +72,7 @@ impl Error {
     const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
     /// Returns the status that tells the client: 503 for what may be cured by waiting, 409 for what met another request of the
-    /// session, 403 for what the user may not, 500 for what the program did wrong.
+    /// session, 400 for what cannot be a user, 403 for what the user may not, 500 for what the program did wrong.
     ///
     /// `TooLarge` and values of the wrong type are the program's; everything else that a store refuses is an outage.
     pub fn status(&self) -> StatusCode {
@@ -82,9 +82,9 @@ impl Error {
             | Self::HeadSent
             | Self::OutsidePath
             | Self::ReservedName
-            | Self::InvalidOwner(_)
             | Self::UnreadableValue { .. }
             | Self::UnwritableValue { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::InvalidOwner(_) => StatusCode::BAD_REQUEST,
             Self::Ended => StatusCode::CONFLICT,
             Self::NotFresh | Self::TooManySessions => StatusCode::FORBIDDEN,
             Self::Store(_) | Self::ReadOnly | Self::Contention | Self::Randomness(_) | Self::NewId(_) => {

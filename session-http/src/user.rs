@@ -37,7 +37,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidOwner`] for what cannot be a user's id, [`Error::HeadSent`] after the response.
+    /// [`Error::InvalidOwner`] for what cannot be a user's id, which is 1 to 255 bytes of text without control characters, [`Error::HeadSent`] after the response.
     pub fn login<O>(&self, owner: O) -> Result<(), Error>
     where
         O: TryInto<OwnerId>,

@@ -9,8 +9,11 @@ use crate::model::{Death, Known, Live, read};
 
 impl Known {
     pub(crate) fn observe(&mut self, request: usize, call: &Call, store: &MemoryStore, now: Timestamp) {
-        let mut keys: Vec<SessionKey> = self.live.keys().cloned().collect();
-        keys.extend(call.keys().into_iter().cloned());
+        let mut keys: Vec<SessionKey> = call.keys().into_iter().cloned().collect();
+        // A call that names no key may have changed all.
+        let is_of_all = keys.is_empty();
+        let may_be_gone = |(_, live): &(&SessionKey, &Live)| is_of_all || live.expires_at <= now;
+        keys.extend(self.live.iter().filter(may_be_gone).map(|(key, _)| key.clone()));
         keys.sort();
         keys.dedup();
         // Deaths after births: a rotation is a birth that takes its origin along.

@@ -15,8 +15,8 @@ pub(crate) struct Model(Mutex<Known>);
 
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    /// Every key that was ever seen; its place is its name in a trace.
-    pub(crate) names: Vec<SessionKey>,
+    /// Every key that was ever seen, and its place among these, which is its name in a trace.
+    pub(crate) names: BTreeMap<SessionKey, usize>,
     pub(crate) live: BTreeMap<SessionKey, Live>,
     /// Every key that was ever live. Keys that were rotated from one another share a number.
     pub(crate) lines: BTreeMap<SessionKey, usize>,
@@ -129,12 +129,8 @@ impl Known {
 
     /// Returns the place of a key among all that were ever seen, in the order in which they were.
     pub(crate) fn place(&mut self, key: &SessionKey) -> usize {
-        let known = self.names.iter().position(|name| name == key);
-        let place = known.unwrap_or_else(|| {
-            self.names.push(key.clone());
-            self.names.len() - 1
-        });
-        place + 1
+        let next = self.names.len() + 1;
+        *self.names.entry(key.clone()).or_insert(next)
     }
 
     /// Says whether an id was live, and is not any more: it was ended, got another one, or has expired.

@@ -101,7 +101,7 @@ impl Known {
 
     /// Returns how many ids a line had since it had this one.
     fn steps(&self, line: usize, key: &SessionKey) -> usize {
-        let place = |key: &SessionKey| self.names.iter().position(|name| name == key);
+        let place = |key: &SessionKey| self.names.get(key);
         let is_later = |(other, of): &(&SessionKey, &usize)| **of == line && place(other) > place(key);
         self.lines.iter().filter(is_later).count()
     }
