@@ -29,6 +29,8 @@ pub(crate) struct Changes {
     places: Option<HashMap<Arc<str>, usize>>,
     /// How many came to something.
     many: usize,
+    /// Closures that are not wanted any more. They are the handler's, and not dropped under a lock.
+    thrown: Vec<Arc<Modify>>,
 }
 
 #[derive(Clone)]
@@ -74,7 +76,7 @@ impl Changes {
         let is_as_before = !self.cleared && text(value.as_deref()) == text(before);
         let known = self.place(name);
         let was_removed = value.is_none() || known.is_some_and(|place| self.was_removed(place));
-        if is_as_before && !was_removed {
+        if is_as_before && (value.is_none() || !was_removed) {
             self.forget(name);
             return;
         }
@@ -85,7 +87,7 @@ impl Changes {
         };
         if let Some(change) = &mut self.changes[place] {
             change.put = Some(value.clone());
-            change.then.clear();
+            self.thrown.append(&mut change.then);
             change.shown = value;
             change.was_removed = was_removed;
         }
@@ -98,15 +100,22 @@ impl Changes {
         if let Some(change) = &mut self.changes[place] {
             change.then.push(modify);
             change.shown = Some(shown);
-            if is_as_before && change.put.is_none() {
+            if is_as_before && !change.was_removed {
                 self.forget(name);
             }
         }
     }
 
+    /// Hands out the closures that are not wanted any more.
+    pub(crate) fn take_thrown(&mut self) -> Vec<Arc<Modify>> {
+        std::mem::take(&mut self.thrown)
+    }
+
     /// Removes everything.
     pub(crate) fn clear(&mut self) {
-        *self = Self { cleared: true, ..Self::default() };
+        let closures = self.changes.iter_mut().flatten().flat_map(|change| change.then.drain(..));
+        let thrown: Vec<_> = closures.chain(self.thrown.drain(..)).collect();
+        *self = Self { cleared: true, thrown, ..Self::default() };
     }
 
     /// Does what came later after this.
@@ -132,6 +141,25 @@ impl Changes {
                 mine.was_removed |= change.was_removed;
             }
         }
+    }
+
+    /// Drops what was removed and set again to what is stored, where the order of the names does not matter.
+    pub(crate) fn drop_unmoved(&mut self, data: &Data) {
+        let is_unmoved = |change: &Change| {
+            change.was_removed
+                && change.shown.is_some()
+                && text(change.shown.as_deref()) == text(data.raw(&change.name))
+        };
+        let unmoved: Vec<_> =
+            self.changes.iter().flatten().filter(|change| is_unmoved(change)).map(|c| c.name.clone()).collect();
+        if !self.cleared {
+            unmoved.iter().for_each(|name| self.forget(name));
+        }
+    }
+
+    /// Says whether some name was removed at some time.
+    pub(crate) fn has_removed(&self) -> bool {
+        self.changes.iter().flatten().any(|change| change.was_removed)
     }
 
     /// Says whether a closure has to run again when what is stored has changed.
@@ -162,7 +190,7 @@ impl Changes {
     /// Returns the data with these changes and some edits, or `None` if that is what it was.
     pub(crate) fn apply_to(&self, data: &Data, own: &[Edit]) -> Option<Data> {
         let mut edits = self.changes.iter().flatten().map(|change| (&*change.name, change.shown.as_deref()));
-        if !self.cleared && !self.changes.iter().flatten().any(|change| change.was_removed) {
+        if !self.cleared && !self.has_removed() {
             let own = own.iter().map(|(name, value)| (&**name, value.as_deref()));
             return data.changed_by(&edits.chain(own).collect::<Vec<_>>());
         }
@@ -224,7 +252,9 @@ impl Changes {
 
     fn forget(&mut self, name: &str) {
         if let Some(place) = self.place(name) {
-            self.changes[place] = None;
+            if let Some(mut change) = self.changes[place].take() {
+                self.thrown.append(&mut change.then);
+            }
             self.many -= 1;
         }
         if let Some(places) = &mut self.places {

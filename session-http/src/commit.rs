@@ -72,6 +72,11 @@ impl Commit {
             }
             self.base = Base::New;
         }
+        if let (Some(stored), true) = (self.base.stored(), self.work.changes.has_removed() && !self.visit.minds_order())
+        {
+            let data = stored.record.data.clone();
+            Arc::make_mut(&mut self.work).changes.drop_unmoved(&data);
+        }
         self.find_earlier_login().await?;
         self.make_room().await?;
         self.end_sessions().await?;
@@ -155,7 +160,8 @@ impl Commit {
                 let written = store.update(&stored.key, stored.revision, &over).await;
                 self.remember(&stored.key, &written, Became::Emptied, now);
                 written?;
-                store.delete(&stored.key).await?;
+                // It has ended already; what this leaves is swept.
+                let _ = store.delete(&stored.key).await;
                 events::destroyed(&stored.key, Reason::Emptied);
                 self.has_changed = true;
                 self.base = Base::New;

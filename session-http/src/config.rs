@@ -261,9 +261,10 @@ impl<R: Rules> From<SessionConfig<R>> for Sessions {
 }
 
 impl Sessions {
-    /// Says whether both were made from one configuration or its clones: a session of the one is one of the other.
+    /// Says whether one is a clone of the other: a session of the one is one of the other. One that was made from a clone of the configuration,
+    /// which may have been changed, is not.
     pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0.recent, &other.0.recent)
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Returns the store.

@@ -65,7 +65,9 @@ impl Commit {
             is_gone: matches!(self.base, Base::Ended { .. } | Base::Unread { .. }),
             work,
             changed: changed.as_ref(),
-            is_own_changed: meta != before || record.owner.as_ref() != owner,
+            is_own_changed: meta != before
+                || record.owner.as_ref() != owner
+                || stored.is_some_and(|stored| sessions.is_too_long(&*self.visit, stored, record.expires_at, now)),
             has_owner: record.owner.is_some(),
             rotates,
             is_touch_due: stored.is_some_and(|stored| {

@@ -35,7 +35,7 @@ pub enum Error {
     /// The user has as many sessions as they may have; see [`SessionLimit::reject_new`](crate::SessionLimit::reject_new).
     #[error("the user has too many sessions")]
     TooManySessions,
-    /// The name is not the application's: `__session`, and under the rules of other programs more.
+    /// The name is not the application's: `__session`, `__login` and `__max_age`, and under the rules of other programs more.
     #[error("the name belongs to the session itself")]
     ReservedName,
     /// What was given is no id of a user, which is 1 to 255 bytes of text without control characters; see [`OwnerId`](session_core::OwnerId).

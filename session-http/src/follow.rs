@@ -19,6 +19,19 @@ const LOADED: usize = 6;
 /// A session whose id changes between the look and what is done with it is missed; a second look finds it.
 const LOOKS: u32 = 3;
 
+/// A session that was looked for.
+type Found = (SessionKey, Record, Revision);
+
+/// What one look at the sessions of a user finds.
+enum Look {
+    Found(Found),
+    /// A session was listed that was not there any more.
+    Missed,
+    Not {
+        has_seen_all: bool,
+    },
+}
+
 impl Commit {
     /// A login under an id that was dead when it was presented: the same login may have been made a moment ago, by a double click or by a request
     /// whose answer was lost. Then this one joins it.
@@ -82,9 +95,11 @@ impl Commit {
         }
         if found.is_none() {
             id = None;
-            found = sessions.find_owned(&owner, self.work.age, is_it).await?;
+            found = sessions.find_owned(&owner, self.work.age, is_it).await?.0;
         }
-        let Some((to, record, revision)) = found else { return Ok(false) };
+        // What this request ends is not gone on with, though a `save` of it had made it by this login.
+        let is_ended = |to: &SessionKey| self.work.ends.iter().any(|end| end.key == *to);
+        let Some((to, record, revision)) = found.filter(|(to, ..)| !is_ended(to)) else { return Ok(false) };
         if self.work.is_unsure {
             // It may be what an attempt of this request made that was not answered, and nothing is made twice.
             return Err(session_core::Error::unavailable("an earlier write was not answered").into());
@@ -191,13 +206,16 @@ impl Commit {
             return Ok(false);
         }
         let is_it = |record: &Record| Meta::unpack(&record.data).came_from(&end.key);
+        let age = end.loaded.as_ref().map(|record| Meta::unpack(&record.data).age);
         for _ in 0..=LOOKS {
             let Some(owner) = &owner else { break };
             // All that came from it: a login that could not join began another.
-            let Some((to, ..)) = sessions.find_owned(owner, None, is_it).await? else {
+            let (found, has_seen_all) = sessions.find_owned(owner, age, is_it).await?;
+            let Some((to, ..)) = found else {
                 if has_ended {
                     return Ok(true);
                 }
+                has_moved |= was_live && !has_seen_all;
                 break;
             };
             if self.end(&to, end).await? {
@@ -216,29 +234,30 @@ impl Commit {
 }
 
 impl Config {
-    /// Looks among the sessions of a user, beginning with those that end when one that was just logged in would.
+    /// Looks among the sessions of a user, beginning with those that end when one that was just logged in would. Says also whether it saw all of them.
     async fn find_owned(
         &self,
         owner: &OwnerId,
         age: Option<Age>,
         is_it: impl Fn(&Record) -> bool,
-    ) -> Result<Option<(SessionKey, Record, Revision)>, Error> {
+    ) -> Result<(Option<Found>, bool), Error> {
         for _ in 0..LOOKS {
-            let (found, is_missed) = self.look_for(owner, age, &is_it).await?;
-            if found.is_some() || !is_missed {
-                return Ok(found);
+            match self.look_for(owner, age, &is_it).await? {
+                Look::Found(found) => return Ok((Some(found), false)),
+                Look::Missed => {}
+                Look::Not { has_seen_all } => return Ok((None, has_seen_all)),
             }
         }
-        Ok(None)
+        Ok((None, false))
     }
 
-    /// Looks once; says whether a session was listed that was not there any more.
+    /// Looks once.
     async fn look_for(
         &self,
         owner: &OwnerId,
         age: Option<Age>,
         is_it: impl Fn(&Record) -> bool,
-    ) -> Result<(Option<(SessionKey, Record, Revision)>, bool), Error> {
+    ) -> Result<Look, Error> {
         let page = self.store().list(Scope::Owner(owner), &Page::first(LISTED)).await?;
         let now = self.now();
         let expected = match age {
@@ -248,18 +267,17 @@ impl Config {
         let mut listed = page.sessions;
         let distance = |at: Timestamp| at.saturating_since(expected).max(expected.saturating_since(at));
         listed.sort_by_key(|info| distance(info.expires_at));
+        let has_seen_all = page.next.is_none() && listed.len() <= LOADED;
         let mut is_missed = false;
         for info in listed.into_iter().take(LOADED) {
             match self.store().load(&info.key).await {
-                Ok(Some((record, revision))) if is_it(&record) => {
-                    return Ok((Some((info.key, record, revision)), false));
-                }
+                Ok(Some((record, revision))) if is_it(&record) => return Ok(Look::Found((info.key, record, revision))),
                 Ok(None) => is_missed = true,
                 Ok(Some(_)) | Err(session_core::Error::Corrupt(_)) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok((None, is_missed))
+        Ok(if is_missed { Look::Missed } else { Look::Not { has_seen_all } })
     }
 
     /// Loads a session if it is what is looked for; one that cannot be read is not.

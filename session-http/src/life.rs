@@ -153,8 +153,7 @@ impl Session {
     /// Drops what this request did to its session, but for what was saved, and for sessions that it ended.
     pub fn unset(&self) {
         self.0.with_visit(|state, visit| {
-            let ends = std::mem::take(&mut state.work).ends;
-            state.work.ends = ends;
+            state.work.ends = state.throw_away();
             if let Some(visit) = visit {
                 visit.note(Note::Unset);
             }

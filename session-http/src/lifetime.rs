@@ -42,6 +42,14 @@ impl Config {
         visit.is_worth_a_touch(gain, throttle)
     }
 
+    /// Says whether a stored session lives for longer than it may, as another request extended it by an age that it has no more, or under an
+    /// earlier policy. Servers' clocks differ.
+    pub(crate) fn is_too_long(&self, visit: &dyn Visit, stored: &Stored, end: Timestamp, now: Timestamp) -> bool {
+        const SLACK: Duration = Duration::from_secs(60);
+        let most = self.expiry.touch_throttle().max(SLACK);
+        visit.ends_at(now).is_none() && stored.record.expires_at.saturating_since(end) > most
+    }
+
     /// Says whether a stored session is older than today's policy lets it get.
     pub(crate) fn is_too_old(&self, meta: &Meta, record: &Record, now: Timestamp) -> bool {
         meta.deadline(&self.expiry, record).is_some_and(|deadline| deadline <= now)

@@ -197,10 +197,11 @@ impl Meta {
         self.origins.iter().any(|origin| origin.digest == digest)
     }
 
-    /// Returns the instant past which no use extends the session: a lifetime of today's policy after its login, or else its beginning.
+    /// Returns the instant past which no use extends the session: a lifetime of today's policy after its user last proved who they are, or else
+    /// after its beginning.
     pub(crate) fn deadline(&self, policy: &Expiry, record: &Record) -> Option<Timestamp> {
         let begun = match self.login {
-            Some(login) if record.owner.is_some() && login.at > record.created_at => login.at,
+            Some(login) if record.owner.is_some() && login.proved_at > record.created_at => login.proved_at,
             _ => record.created_at,
         };
         let stored = record.deadline.filter(|_| begun == record.created_at);

@@ -69,7 +69,13 @@ impl Request {
         let mut inner = self.lock();
         let Inner { phase, visit, .. } = &mut *inner;
         match phase {
-            Phase::Open(state) => work(state, visit.as_mut()),
+            Phase::Open(state) => {
+                let outcome = work(state, visit.as_mut());
+                let thrown = (std::mem::take(&mut state.trash), state.work.changes.take_thrown());
+                drop(inner);
+                drop(thrown);
+                outcome
+            }
             Phase::Unopened | Phase::Failed => work(&mut State::default(), visit.as_mut()),
         }
     }
@@ -104,11 +110,13 @@ impl Request {
             return None;
         }
         let mut visit = self.snapshot();
-        let ids = visit.presented(headers);
-        let key = self.sessions.key_of(ids.iter().next()?);
+        let keys: Few<_> = visit.presented(headers).iter().map(|id| self.sessions.key_of(id)).collect();
+        let key = keys.iter().next()?.clone();
         events::read_only(&key);
         let is_corrupt = matches!(error, Error::Store(session_core::Error::Corrupt(_)));
-        Some((State::of(Base::Unread { key: key.clone(), is_corrupt }, Few::from_iter([key])), visit))
+        // None of them was looked up, so a logout asks the store for each.
+        let is_several = keys.len() > 1;
+        Some((State { is_several, ..State::of(Base::Unread { key, is_corrupt }, keys) }, visit))
     }
 
     /// Makes the headers that tell the client what was done, once.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use async_lock::{Mutex, MutexGuard};
+use session_core::Timestamp;
 use tracing::Instrument as _;
 
 use crate::Error;
@@ -64,15 +65,24 @@ impl Request {
 
     /// Brings the commit that is under way to its end. Dropped, it leaves it to the next one.
     pub(crate) async fn finish_running(&self, turn: &mut MutexGuard<'_, Option<Running>>) -> Result<(), Error> {
-        let Some(running) = turn.as_mut() else { return Ok(()) };
+        if turn.is_none() {
+            self.forget_panicked();
+            return Ok(());
+        }
         let is_late = self.turn.is_late.load(Ordering::Relaxed);
-        let ended = poll_fn(|context| match running.as_mut().poll(context) {
-            Poll::Ready(ended) => Poll::Ready(Some(ended)),
-            Poll::Pending if is_late => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+        let ended = poll_fn(|context| {
+            // Out of its place meanwhile: if it panics it is gone.
+            let Some(mut running) = turn.take() else { return Poll::Ready(None) };
+            match running.as_mut().poll(context) {
+                Poll::Ready(ended) => Poll::Ready(Some(ended)),
+                Poll::Pending if is_late => Poll::Ready(None),
+                Poll::Pending => {
+                    **turn = Some(running);
+                    Poll::Pending
+                }
+            }
         });
         let ended = ended.await;
-        **turn = None;
         self.turn.is_late.store(false, Ordering::Relaxed);
         match ended {
             Some((commit, result)) => self.install(commit, result),
@@ -93,6 +103,16 @@ impl Request {
             self.turn.is_late.store(true, Ordering::Relaxed);
         }
         done
+    }
+
+    /// A commit that panicked, by a closure of the handler's or a store, is not tried again.
+    fn forget_panicked(&self) {
+        let has_pending = self.pending().is_some();
+        self.with_state(|state| {
+            if !has_pending && let Some(work) = state.under_way.take() {
+                state.trash.push(work);
+            }
+        });
     }
 
     /// Gives up a commit that never ends. What it did is not known.
@@ -141,28 +161,31 @@ impl Request {
 
     /// Takes the work out of the state, if something is due.
     fn take(self: &Arc<Self>, occasion: Occasion) -> Option<Box<Commit>> {
+        let now = self.sessions.now();
         let is_due = {
             let mut inner = self.lock();
             let Inner { phase, visit } = &mut *inner;
             let (Phase::Open(state), Some(visit)) = (phase, visit) else { return None };
-            !state.work.is_idle() || self.is_due(state, &**visit, occasion)
+            !state.work.is_idle() || self.is_due(state, &**visit, occasion, now)
         };
         is_due.then(|| self.begin(occasion, true))
     }
 
     /// Says whether nothing is wanted, due or under way.
     pub(crate) fn is_settled(&self) -> bool {
+        let now = self.sessions.now();
         let inner = self.lock();
         let (Phase::Open(state), Some(visit)) = (&inner.phase, &inner.visit) else { return false };
         let is_idle = state.work.is_idle() && state.under_way.is_none() && !visit.ends_unset();
-        is_idle && !self.is_due(state, &**visit, Occasion::End) && !self.turn.is_busy()
+        is_idle && !self.is_due(state, &**visit, Occasion::End, now) && !self.turn.is_busy()
     }
 
     /// Says whether something is due although no handler asked for it.
-    fn is_due(&self, state: &State, visit: &dyn Visit, occasion: Occasion) -> bool {
+    fn is_due(&self, state: &State, visit: &dyn Visit, occasion: Occasion, now: Timestamp) -> bool {
         let mut facts = Facts::idle(occasion, &state.base, &state.work);
         if let Some(stored) = state.stored() {
-            let end = self.sessions.ends_at(visit, &stored.meta, &stored.record, self.sessions.now());
+            let end = self.sessions.ends_at(visit, &stored.meta, &stored.record, now);
+            facts.is_own_changed = self.sessions.is_too_long(visit, stored, end, now);
             facts.is_touch_due = self.sessions.is_touch_due(visit, stored, &stored.meta, end, false);
         }
         visit.due(&facts) != Due::Nothing
@@ -257,7 +280,9 @@ impl Request {
     /// Puts the work of a commit that failed in front of what came meanwhile. While a new id has no answer, it is still under way.
     fn put_back(&self, state: &mut State, work: Arc<Work>, ended: usize) {
         if self.pending().is_some() {
-            state.under_way = Some(work);
+            let mut work = Arc::unwrap_or_clone(work);
+            work.ends.drain(..ended);
+            state.under_way = Some(Arc::new(work));
         } else {
             state.put_back(work, ended);
         }

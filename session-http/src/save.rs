@@ -5,6 +5,7 @@ use std::pin::pin;
 use crate::changes::Changes;
 use crate::rules::{Note, Occasion};
 use crate::state::Base;
+use crate::values::Values;
 use crate::{Error, Session};
 
 impl Session {
@@ -43,11 +44,20 @@ impl Session {
     ///
     /// [`Error::Ended`] if it was ended by another request, and what a store refuses with.
     pub async fn reload(&self) -> Result<(), Error> {
+        let is_anew = self.0.with_visit(|_, visit| visit.is_some_and(|visit| visit.reloads_anew()));
+        self.load_again(is_anew).await
+    }
+
+    /// Makes the values those that are stored, with the changes of this request on them. One that could not be loaded has none to look at.
+    pub(crate) async fn look_again(&self) -> Result<(), Error> {
+        if self.is_read_only() { Err(Error::ReadOnly) } else { self.load_again(false).await }
+    }
+
+    async fn load_again(&self, is_anew: bool) -> Result<(), Error> {
         let request = &self.0;
         let reloading = pin!(async {
             let mut turn = request.turn.take().await;
             request.finish_running(&mut turn).await?;
-            let is_anew = request.with_visit(|_, visit| visit.is_some_and(|visit| visit.reloads_anew()));
             let (key, id) = match request.with_state(|state| state.stored().map(|s| (s.key.clone(), s.id.clone()))) {
                 Some(stored) => stored,
                 None => return if is_anew { Err(Error::Ended) } else { Ok(()) },
@@ -59,7 +69,11 @@ impl Session {
             }
             let mut commit = request.begin(Occasion::Save, false);
             let Some((record, revision)) = loaded else {
-                request.with_state(|state| state.base = Base::Ended { key: key.clone(), was_live: true });
+                request.with_state(|state| {
+                    state.base = Base::Ended { key: key.clone(), was_live: true };
+                    state.values = Values::default();
+                    state.forget_work();
+                });
                 return Err(Error::Ended);
             };
             commit.set_base(id, key, revision, record);

@@ -161,12 +161,14 @@ impl Session {
             change(value);
             true
         })
+        .map(drop)
     }
 
     /// Changes a value in place or refuses to, stores the session now, and returns what the run said that was stored.
     ///
     /// As [`modify`](Session::modify), it may run several times; what it returns is of the last run, on the value as it is stored. If it
-    /// returns an error, this value is left as it is, and all else that the request changed is stored.
+    /// returns an error, this value is left as it is, and all else that the request changed is stored. Before a refusal, or an outcome that
+    /// changes nothing, is believed, the session is loaded again.
     ///
     /// ```
     /// # async fn example(session: &session_http::Session) -> Result<(), session_http::Error> {
@@ -199,12 +201,18 @@ impl Session {
     {
         let outcome = Arc::new(Mutex::new(None));
         let last = outcome.clone();
-        self.apply(name, move |value: &mut T| {
+        let run = Arc::new(move |value: &mut T| {
             let outcome = change(value);
             let is_change = outcome.is_ok();
             *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
             is_change
-        })?;
+        });
+        let again = run.clone();
+        if !self.apply(name, move |value: &mut T| run(value))? {
+            // By what this request saw there is nothing to store; by what is stored there may be.
+            self.look_again().await?;
+            self.apply(name, move |value: &mut T| again(value))?;
+        }
         self.save().await?;
         let outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner).take();
         // The closure has run at least once.
@@ -266,7 +274,7 @@ impl Session {
     }
 
     /// Runs a closure that says whether it changed the value, and keeps it for the commit.
-    fn apply<T, F>(&self, name: &str, change: F) -> Result<(), Error>
+    fn apply<T, F>(&self, name: &str, change: F) -> Result<bool, Error>
     where
         T: Default + Serialize + DeserializeOwned,
         F: Fn(&mut T) -> bool + Send + Sync + 'static,
@@ -289,7 +297,7 @@ impl Session {
                 }
             },
         )
-        .map(drop)
+        .map(|after| after.is_some())
     }
 
     /// Computes on a value without holding the lock, and keeps the outcome if the value is still the same.

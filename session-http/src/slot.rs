@@ -12,7 +12,6 @@ use crate::request::{Inner, Phase, Request, Unfinished};
 use crate::rules::Arrived;
 use crate::running::Turn;
 use crate::tell::ResponseHeaders;
-use crate::work::Work;
 use crate::{Error, RequestHead, ServerErrors, Session, Sessions, events};
 
 /// The place of the session in one request. It is made for every request, and does nothing until it is opened.
@@ -75,7 +74,7 @@ impl SessionSlot {
 
     /// Says whether the slot is of this configuration or of a clone of it: then a layer leaves the request to the one that made it.
     pub fn is_of(&self, sessions: &Sessions) -> bool {
-        Arc::ptr_eq(&self.0.sessions.recent, &sessions.0.recent)
+        Arc::ptr_eq(&self.0.sessions, &sessions.0)
     }
 
     /// Opens the session that the request's headers present; again, it gives the same one without loading.
@@ -191,12 +190,13 @@ impl SessionSlot {
             }
             Phase::Open(state) => {
                 if is_discarded {
-                    state.forget_work();
-                    request.progress.go_on(Step::Answered);
-                    drop(inner);
-                    return Committing(Stage::Ready(Some(request.response_headers())));
+                    state.throw_away();
                 }
                 drop(inner);
+                // What a `save` began is brought to its end.
+                if is_discarded && !request.turn.is_busy() && request.pending().is_none() {
+                    return Committing(Stage::Ready(Some(request.response_headers())));
+                }
                 if request.is_settled() {
                     return Committing(Stage::Ready(Some(request.response_headers())));
                 }
@@ -232,7 +232,7 @@ impl SessionSlot {
                 }
                 (Phase::Open(state), Step::Handling) => {
                     let is_lost = state.work.asks();
-                    state.work = Work::default();
+                    state.throw_away();
                     state.note_unreachable();
                     self.0.progress.go_on(Step::Answered);
                     is_lost

@@ -64,6 +64,8 @@ pub(crate) struct State {
     pub(crate) has_changed: bool,
     /// What is left to do when the response is sent.
     pub(crate) chores: Vec<Chore>,
+    /// What is not wanted any more: it has values of the handler's, which are not dropped under the lock.
+    pub(crate) trash: Vec<Arc<Work>>,
 }
 
 /// What is left to do when the response is sent.
@@ -233,7 +235,7 @@ impl State {
             ends
         };
         self.values = Values::default();
-        let before = std::mem::take(&mut self.work).ends;
+        let before = self.throw_away();
         self.work.ends = before.into_iter().chain(ends).collect();
     }
 
@@ -270,8 +272,18 @@ impl State {
 
     /// Forgets what is not going to be stored; the handler sees what is.
     pub(crate) fn forget_work(&mut self) {
-        self.work = Work::default();
-        self.under_way = None;
+        self.throw_away();
+        self.trash.extend(self.under_way.take());
+    }
+
+    /// Begins with no work, and returns the ends of the one that was there.
+    pub(crate) fn throw_away(&mut self) -> Vec<End> {
+        let mut work = std::mem::take(&mut self.work);
+        let ends = std::mem::take(&mut work.ends);
+        if work.changes.has_closures() {
+            self.trash.push(Arc::new(work));
+        }
+        ends
     }
 
     pub(crate) fn set_age(&mut self, age: Age) {

@@ -130,7 +130,7 @@ impl Session {
     ///
     /// [`Error::Store`]: an outage is an error like every other.
     pub async fn sessions(&self) -> Result<Vec<SessionInfo>, Error> {
-        let Some(owner) = self.owner() else { return Ok(Vec::new()) };
+        let Some(owner) = self.owner() else { return self.without_owner().map(|()| Vec::new()) };
         let sessions = &self.0.sessions;
         sessions.in_time(pin!(sessions.list(&owner, Self::MOST_LISTED))).await
     }
@@ -144,15 +144,22 @@ impl Session {
     ///
     /// [`Error::Store`]
     pub async fn end_session(&self, key: &SessionKey) -> Result<bool, Error> {
-        let Some(owner) = self.owner() else { return Ok(false) };
+        let Some(owner) = self.owner() else { return self.without_owner().map(|()| false) };
         if self.key().as_ref() == Some(key) {
             self.logout();
             return Ok(true);
         }
         let sessions = &self.0.sessions;
         let ending = pin!(async {
-            let Some((record, _)) = sessions.store().load(key).await? else { return Ok(false) };
-            if record.owner != Some(owner) {
+            let is_own = match sessions.store().load(key).await {
+                Ok(loaded) => loaded.is_some_and(|(record, _)| record.owner.as_ref() == Some(&owner)),
+                // It cannot be read, and is ended all the same if the index says whose it is.
+                Err(session_core::Error::Corrupt(_)) => {
+                    sessions.list(&owner, Self::MOST_LISTED).await?.iter().any(|info| info.key == *key)
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if !is_own {
                 return Ok(false);
             }
             let now = sessions.now();
@@ -167,6 +174,11 @@ impl Session {
             Ok(was_live)
         });
         sessions.in_time(ending).await
+    }
+
+    /// Refuses if nobody knows whether the session has an owner, as it could not be loaded.
+    fn without_owner(&self) -> Result<(), Error> {
+        if self.is_read_only() { Err(Error::ReadOnly) } else { Ok(()) }
     }
 
     /// Ends all other sessions of the user whose session this is, at once, and returns how many that were; for after a change of the
@@ -186,11 +198,15 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Error::Ended`] if somebody else was faster, who may have a session now: nothing was ended, and the user logs in again.
+    /// [`Error::Ended`] if somebody else was faster, who may have a session now: nothing was ended, and the user logs in again; also where what the
+    /// browser presents has expired, or is two sessions. [`Error::ReadOnly`] where it could not be loaded.
     /// [`Error::HeadSent`] after the response, [`Error::Store`].
     #[doc(alias("revoke", "invalidate"))]
     pub async fn end_other_sessions(&self) -> Result<u64, Error> {
-        let Some(owner) = self.owner() else { return if self.has_expired() { Err(Error::Ended) } else { Ok(0) } };
+        let Some(owner) = self.owner() else {
+            let is_unclear = self.has_expired() || self.0.with_state(|state| state.is_several);
+            return self.without_owner().and(if is_unclear { Err(Error::Ended) } else { Ok(0) });
+        };
         self.rotate();
         self.save().await?;
         let sessions = &self.0.sessions;

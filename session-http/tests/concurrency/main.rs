@@ -4,7 +4,9 @@ mod concurrency;
 mod dropped_changes;
 mod elsewhere;
 mod in_flight;
+mod merging;
 mod rotations;
+mod stress;
 #[path = "../support/mod.rs"]
 mod support;
 mod tabs;
