@@ -56,6 +56,8 @@ pub(crate) struct Commit {
     pub(crate) is_id_refused: bool,
     /// Sessions of the user are too many, and are not ended yet.
     pub(crate) leaves_excess: bool,
+    /// The keys that this request asked the store to end, and had no answer.
+    pub(crate) asked: Vec<SessionKey>,
 }
 
 impl Commit {
@@ -159,6 +161,9 @@ impl Commit {
                 sessions.recent.ask(&stored.key, false, now);
                 let written = store.update(&stored.key, stored.revision, &over).await;
                 self.remember(&stored.key, &written, Became::Emptied, now);
+                if matches!(written, Err(session_core::Error::Unavailable(_))) {
+                    self.asked.push(stored.key.clone());
+                }
                 written?;
                 // It has ended already; what this leaves is swept.
                 let _ = store.delete(&stored.key).await;

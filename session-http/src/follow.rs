@@ -57,7 +57,12 @@ impl Commit {
     pub(crate) async fn go_on_without(&mut self, key: &SessionKey) -> Result<(), Error> {
         let now = self.sessions.now();
         let is_over = self.base.stored().is_some_and(|stored| stored.record.expires_at <= now);
-        let became = self.sessions.recent.became(key, now);
+        let is_asked = self.asked.contains(key);
+        let became = match self.sessions.recent.became(key, now) {
+            // This request's own attempt removed the last value, and was not answered.
+            None | Some(Became::Dying { .. }) if is_asked => Some(Became::Emptied),
+            became => became,
+        };
         let goes_on = if self.work.login().is_some() {
             if became != Some(Became::Ended) && self.join(key).await? {
                 return Ok(());
@@ -66,7 +71,7 @@ impl Commit {
             is_over || matches!(became, Some(Became::Moved { .. } | Became::Emptied))
         } else {
             // Who sets something while the last value is removed begins anew.
-            became == Some(Became::Emptied) && !self.work.is_loud() && self.can_tell()
+            became == Some(Became::Emptied) && (is_asked || !self.work.is_loud() && self.can_tell())
         };
         if !goes_on {
             self.base = Base::Ended { key: key.clone(), was_live: true };
@@ -143,28 +148,40 @@ impl Commit {
         // In place of another user's session the browser gets one of its own in a moment.
         let moves = end.reason == Reason::AnotherUser;
         recent.ask(key, moves, now);
-        let was_live = self.sessions.store().delete(key).await? || end.is_unread;
+        let deleted = self.sessions.store().delete(key).await;
+        if matches!(deleted, Err(session_core::Error::Unavailable(_))) {
+            self.asked.push(key.clone());
+        }
+        let was_live = deleted? || end.is_unread;
         if was_live {
-            if !moves {
-                recent.note(key, Became::Ended, now);
-            }
-            events::destroyed(key, end.reason);
-            self.news.add(News::Ended);
-            self.has_changed = true;
-        } else {
+            self.has_ended(key, end);
+        } else if !self.asked.contains(key) {
             recent.withdraw(key);
         }
         Ok(was_live)
+    }
+
+    fn has_ended(&mut self, key: &SessionKey, end: &End) {
+        if end.reason != Reason::AnotherUser {
+            self.sessions.recent.note(key, Became::Ended, self.sessions.now());
+        }
+        events::destroyed(key, end.reason);
+        self.news.add(News::Ended);
+        self.has_changed = true;
     }
 
     /// Ends what a session became that was not there any more: a logout ends the user's login, whatever id it has by now, or fails.
     async fn end_what_it_became(&mut self, end: &End) -> Result<bool, Error> {
         let now = self.sessions.now();
         let fate = self.sessions.recent.fate(&end.key, now);
-        let was_live = end.loaded.is_some();
+        let (was_live, is_asked) = (end.loaded.is_some(), self.asked.contains(&end.key));
         match end.reason {
             Reason::Logout | Reason::AnotherUser => {}
             // What is meant to begin anew does not follow.
+            Reason::Regenerated | Reason::Unset if is_asked && !matches!(fate, Some(Became::Moved { .. })) => {
+                self.has_ended(&end.key, end);
+                return Ok(true);
+            }
             Reason::Regenerated | Reason::Unset if was_live => {
                 events::gone_at_commit(&end.key);
                 return Err(Error::Ended);
@@ -203,7 +220,10 @@ impl Commit {
             return Ok(has_ended);
         }
         if end.reason == Reason::AnotherUser {
-            return Ok(false);
+            if is_asked && !has_moved {
+                self.has_ended(&end.key, end);
+            }
+            return Ok(is_asked && !has_moved);
         }
         let is_it = |record: &Record| Meta::unpack(&record.data).came_from(&end.key);
         let age = end.loaded.as_ref().map(|record| Meta::unpack(&record.data).age);
@@ -223,6 +243,11 @@ impl Commit {
                 has_ended = true;
             }
             has_moved = true;
+        }
+        if is_asked && !has_moved {
+            // This request's own attempt ended it.
+            self.has_ended(&end.key, end);
+            return Ok(true);
         }
         if has_moved || owner.is_none() {
             // It is somewhere, or may be logged in by now as nobody here knows whom.

@@ -225,6 +225,7 @@ impl Request {
             logins: Default::default(),
             leaves_excess: false,
             is_id_refused: false,
+            asked: state.asked.clone(),
         })
     }
 
@@ -234,6 +235,7 @@ impl Request {
         let mut inner = self.lock();
         let Inner { phase, visit } = &mut *inner;
         let Phase::Open(state) = phase else { return result };
+        state.asked = commit.asked;
         state.news.add(news);
         state.has_changed |= commit.has_changed;
         if let (true, Some(stored)) = (commit.leaves_excess, base.stored()) {

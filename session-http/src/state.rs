@@ -62,6 +62,8 @@ pub(crate) struct State {
     pub(crate) is_several: bool,
     /// This request changed what is stored.
     pub(crate) has_changed: bool,
+    /// The keys that this request asked the store to end, and had no answer.
+    pub(crate) asked: Vec<SessionKey>,
     /// What is left to do when the response is sent.
     pub(crate) chores: Vec<Chore>,
     /// What is not wanted any more: it has values of the handler's, which are not dropped under the lock.
