@@ -31,6 +31,8 @@ pub(crate) struct Changes {
     many: usize,
     /// Closures that are not wanted any more. They are the handler's, and not dropped under a lock.
     thrown: Vec<Arc<Modify>>,
+    /// An attempt to store them was not answered, so what ends as it began may be a change of what is stored by now.
+    keeps_all: bool,
 }
 
 #[derive(Clone)]
@@ -73,7 +75,7 @@ impl Changes {
 
     /// Sets (`Some`) or removes a value, of which `before` is what it was before all of these changes.
     pub(crate) fn put(&mut self, name: &str, value: Option<Value>, before: Option<&RawValue>) {
-        let is_as_before = !self.cleared && text(value.as_deref()) == text(before);
+        let is_as_before = !self.cleared && !self.keeps_all && text(value.as_deref()) == text(before);
         let known = self.place(name);
         let was_removed = value.is_none() || known.is_some_and(|place| self.was_removed(place));
         if is_as_before && (value.is_none() || !was_removed) {
@@ -96,7 +98,7 @@ impl Changes {
     /// Does something to a value, which made it `shown`; `before` is what it was before all of these changes.
     pub(crate) fn modify(&mut self, name: &str, modify: Arc<Modify>, shown: Value, before: Option<&RawValue>) {
         let place = self.place(name).unwrap_or_else(|| self.place_last(name));
-        let is_as_before = !self.cleared && Some(shown.get()) == text(before);
+        let is_as_before = !self.cleared && !self.keeps_all && Some(shown.get()) == text(before);
         if let Some(change) = &mut self.changes[place] {
             change.then.push(modify);
             change.shown = Some(shown);
@@ -104,6 +106,16 @@ impl Changes {
                 self.forget(name);
             }
         }
+    }
+
+    /// An attempt to store these was not answered: nothing that is set from now on comes to nothing.
+    pub(crate) fn keep_all(&mut self) {
+        self.keeps_all = true;
+    }
+
+    /// Says whether what is stored may be another thing than what was loaded, by these changes.
+    pub(crate) fn keeps_all(&self) -> bool {
+        self.keeps_all && !self.is_empty()
     }
 
     /// Hands out the closures that are not wanted any more.
@@ -115,15 +127,17 @@ impl Changes {
     pub(crate) fn clear(&mut self) {
         let closures = self.changes.iter_mut().flatten().flat_map(|change| change.then.drain(..));
         let thrown: Vec<_> = closures.chain(self.thrown.drain(..)).collect();
-        *self = Self { cleared: true, thrown, ..Self::default() };
+        *self = Self { cleared: true, thrown, keeps_all: self.keeps_all, ..Self::default() };
     }
 
     /// Does what came later after this.
     pub(crate) fn extend(&mut self, later: Self) {
+        let keeps_all = self.keeps_all || later.keeps_all;
         if later.cleared {
-            *self = later;
+            *self = Self { keeps_all, ..later };
             return;
         }
+        self.keeps_all = keeps_all;
         for change in later.changes.into_iter().flatten() {
             let name = change.name.clone();
             let place = match self.place(&name) {

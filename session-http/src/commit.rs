@@ -56,6 +56,8 @@ pub(crate) struct Commit {
     pub(crate) is_id_refused: bool,
     /// Sessions of the user are too many, and are not ended yet.
     pub(crate) leaves_excess: bool,
+    /// The request presents two that are live, and none counts before a login or a logout has ended them.
+    pub(crate) is_several: bool,
     /// The keys that this request asked the store to end, and had no answer.
     pub(crate) asked: Vec<SessionKey>,
 }
@@ -108,8 +110,10 @@ impl Commit {
                 (Err(Error::Store(session_core::Error::NotFound)), Some(key)) => self.go_on_without(&key).await?,
                 (Err(error), _) => {
                     let is_outage = matches!(error, Error::Store(session_core::Error::Unavailable(_)));
-                    if is_outage && self.work.changes.has_closures() {
-                        Arc::make_mut(&mut self.work).is_unsure = true;
+                    if is_outage && !self.work.changes.is_empty() {
+                        let work = Arc::make_mut(&mut self.work);
+                        work.changes.keep_all();
+                        work.is_unsure |= work.changes.has_closures();
                     }
                     return Err(error);
                 }

@@ -111,7 +111,8 @@ impl SessionConfig {
         self
     }
 
-    /// Sets how the id travels, where that is not a cookie.
+    /// Sets how the id travels, where that is not a cookie. What is said of cookies counts for nothing then: their policies, the proxy, and
+    /// that the session is of some paths only.
     #[must_use]
     pub fn with_transport(mut self, transport: impl Transport + 'static) -> Self {
         self.rules.options().transport = Some(Arc::new(transport));

@@ -48,6 +48,8 @@ impl Commit {
         let changes = &work.changes;
         let changed =
             if self.visit.minds_order() { changes.apply_in_order_to(&data) } else { changes.apply_to(&data, &[]) };
+        // Then a write says whether it is what was loaded, and is made again on what is there.
+        let changed = changed.or_else(|| stored.filter(|_| changes.keeps_all()).map(|s| s.record.data.clone()));
         let mut record = match stored {
             Some(stored) => stored.record.clone(),
             None => {

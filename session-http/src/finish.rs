@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use crate::Error;
+use crate::config::Config;
 use crate::events::{self, Reason};
 use crate::progress::Step;
 use crate::request::{Inner, Phase, Request};
@@ -36,6 +37,7 @@ impl Request {
                 visit.note(Note::Failed);
             }
             drop(inner);
+            self.empty_trash();
             if !matches!(error, Error::Ended) {
                 events::commit_failed(&error);
             }
@@ -83,15 +85,20 @@ impl Request {
         }
         self.has_untold_id();
         for chore in self.with_state(|state| std::mem::take(&mut state.chores)) {
-            match chore {
-                Chore::EndExcess(owner) => {
-                    let _ = self.sessions.end_backlog(&owner).await.inspect_err(events::limit_not_kept);
+            let _ = self.sessions.in_time(pin!(self.sessions.do_chore(chore))).await;
+        }
+    }
+}
+
+impl Config {
+    async fn do_chore(&self, chore: Chore) -> Result<(), Error> {
+        match chore {
+            Chore::EndExcess(owner) => self.end_backlog(&owner).await.inspect_err(events::limit_not_kept),
+            Chore::EndUnreachable(key) => {
+                if self.store().delete(&key).await? {
+                    events::destroyed(&key, Reason::Unreachable);
                 }
-                Chore::EndUnreachable(key) => {
-                    if let Ok(true) = self.sessions.store().delete(&key).await {
-                        events::destroyed(&key, Reason::Unreachable);
-                    }
-                }
+                Ok(())
             }
         }
     }

@@ -211,7 +211,7 @@ impl Commit {
                 events::followed(&end.key, to);
                 has_ended = true;
             } else {
-                let became = sessions.recent.became(to, now);
+                let became = sessions.recent.fate(to, now);
                 has_moved |= !matches!(became, Some(Became::Ended | Became::Emptied));
             }
         }
@@ -244,7 +244,7 @@ impl Commit {
             }
             has_moved = true;
         }
-        if is_asked && !has_moved {
+        if is_asked && !has_moved && owner.is_some() {
             // This request's own attempt ended it.
             self.has_ended(&end.key, end);
             return Ok(true);

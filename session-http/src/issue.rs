@@ -15,6 +15,10 @@ impl Commit {
         if !self.can_tell() {
             return Err(Error::HeadSent);
         }
+        if self.is_several && self.ended == 0 {
+            // The cookie would take the place of one of them at most, and the next request would find as many again.
+            return Err(Error::Ended);
+        }
         let (id, key) = self.new_id()?;
         let before = draft.meta.clone();
         for old in self.dead_keys().iter().filter(|_| self.work.login().is_some()) {

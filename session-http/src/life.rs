@@ -109,7 +109,9 @@ impl Session {
     ///
     /// It is for a login with "remember me": in place of the configuration's idle time-out and the cookie's age, until it is set
     /// again, [reset](Session::reset_max_age), or the session ends. It is stored with the session, and begins none. What is less than a second
-    /// counts as one, what is more than 400 days as that, and an absolute lifetime still ends the session earlier.
+    /// counts as one, what is more than 400 days as that, and an absolute lifetime still ends the session earlier. At a login it is set after
+    /// [`login`](Session::login), which may end the session of another user with its age. A request in another tab that was on its way may extend
+    /// the session once more by the age that it had; the next use corrects that.
     pub fn set_max_age(&self, max_age: Option<Duration>) {
         self.wish_age(max_age.map_or(AgeWish::UntilClosed, AgeWish::For));
     }

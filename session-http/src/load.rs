@@ -34,7 +34,13 @@ impl Request {
         let mut is_several = false;
         for (id, key) in ids.iter().zip(keys.iter()) {
             if let Some(base) = self.load_one(id.clone(), key, visit).await? {
-                is_several |= found.replace(base).is_some();
+                match (&found, &base) {
+                    // One that cannot be read does not stand in the way of one that can.
+                    (Some(Base::Stored(_)), Base::Unread { .. }) => continue,
+                    (Some(Base::Unread { .. }), Base::Stored(_)) | (None, _) => {}
+                    _ => is_several = true,
+                }
+                found = Some(base);
             }
         }
         if is_several {

@@ -80,6 +80,11 @@ impl Request {
         }
     }
 
+    /// Drops, outside of the lock, what was thrown away under it.
+    pub(crate) fn empty_trash(&self) {
+        self.with_state(|_| ());
+    }
+
     /// Ends the session, and tells the rules.
     pub(crate) fn end(&self, reason: Reason) {
         self.with_visit(|state, visit| {

@@ -120,6 +120,7 @@ impl Request {
         self.with_state(|state| {
             if let Some(work) = state.under_way.take() {
                 let mut work = Arc::unwrap_or_clone(work);
+                work.changes.keep_all();
                 work.is_unsure = work.changes.has_closures();
                 self.put_back(state, Arc::new(work), 0);
             }
@@ -151,6 +152,7 @@ impl Request {
                     let later = std::mem::replace(&mut state.work, Arc::unwrap_or_clone(earlier));
                     state.work.extend(later);
                     // It may still be made.
+                    state.work.changes.keep_all();
                     state.work.is_unsure |= state.work.changes.has_closures();
                 }
                 (None, None) => {}
@@ -225,6 +227,7 @@ impl Request {
             logins: Default::default(),
             leaves_excess: false,
             is_id_refused: false,
+            is_several: state.is_several,
             asked: state.asked.clone(),
         })
     }

@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use crate::changes::Changes;
 use crate::rules::{Note, Occasion};
-use crate::state::Base;
+use crate::state::{Base, State};
 use crate::values::Values;
 use crate::{Error, Session};
 
@@ -13,7 +13,8 @@ impl Session {
     ///
     /// What needs another cookie is refused after the response has been sent, and changes of the data are stored all the same. After any
     /// other error the changes are still there, and it may be called again: what an earlier attempt stored without saying so is found, and not
-    /// made twice. The cookie of a session that this created or rotated is sent with the response, also if that fails.
+    /// made twice. (Where the answer to the end of an anonymous session was lost, the second attempt is `Ended`: another server may have
+    /// given it a new id.) The cookie of a session that this created or rotated is sent with the response, also if that fails.
     ///
     /// # Errors
     ///
@@ -57,7 +58,12 @@ impl Session {
         let request = &self.0;
         let reloading = pin!(async {
             let mut turn = request.turn.take().await;
-            request.finish_running(&mut turn).await?;
+            if let Err(error) = request.finish_running(&mut turn).await {
+                if let Error::Ended = error {
+                    request.with_state(State::forget_work);
+                }
+                return Err(error);
+            }
             let (key, id) = match request.with_state(|state| state.stored().map(|s| (s.key.clone(), s.id.clone()))) {
                 Some(stored) => stored,
                 None => return if is_anew { Err(Error::Ended) } else { Ok(()) },

@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use http::{HeaderMap, Method, Request as HttpRequest, Response, StatusCode};
+use http::{HeaderMap, Method, Request as HttpRequest, Response, StatusCode, header};
 
 use crate::progress::{Progress, Step};
 use crate::request::{Inner, Phase, Request, Unfinished};
@@ -213,6 +213,10 @@ impl SessionSlot {
         let sessions = &self.0.sessions;
         let own = sessions.refusal.as_ref().and_then(|refusal| refusal(error));
         let mut response = own.unwrap_or_else(|| error.to_response());
+        if response.status() == StatusCode::SERVICE_UNAVAILABLE && !response.headers().contains_key(header::RETRY_AFTER)
+        {
+            response.headers_mut().insert(header::RETRY_AFTER, sessions.failure.retry_after.as_secs().into());
+        }
         self.0.response_headers().apply_to(&mut response);
         response
     }
@@ -243,6 +247,7 @@ impl SessionSlot {
                 }
             }
         };
+        self.0.empty_trash();
         if is_lost {
             events::not_committed();
         }

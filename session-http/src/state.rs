@@ -99,6 +99,8 @@ impl Base {
             Self::Ended { key, .. } if is_logout => vec![End { is_dead: true, ..End::of(&key, reason) }],
             // What has ended stays so, and what is set is refused.
             Self::Ended { .. } => return (Vec::new(), self),
+            // Nothing is written to it, and nothing in its place.
+            Self::Unread { .. } if !is_logout => return (Vec::new(), self),
             Self::Unread { key, is_corrupt } => vec![End { is_unread: is_corrupt, ..End::of(&key, reason) }],
         };
         (ends, Self::New)
@@ -201,23 +203,26 @@ impl State {
         if is_another {
             self.end(Reason::AnotherUser);
         }
-        self.end_others();
+        self.end_others(Reason::Beside);
         self.work.owner = Some(Owner::Login(owner, now));
         self.work.rotates = true;
         is_another
     }
 
-    /// Ends what the browser presents beside the session.
-    fn end_others(&mut self) {
+    /// Ends what the browser presents beside the session. Where all is dead, a login keeps it, as it may join what that became, and a logout
+    /// ends what that became.
+    fn end_others(&mut self, reason: Reason) {
         let own = match &self.base {
             Base::New if !self.is_several => return,
+            Base::Ended { .. } if reason != Reason::Logout => return,
             Base::New => None,
             Base::Stored(stored) => Some(stored.key.clone()),
             Base::Ended { key, .. } | Base::Unread { key, .. } => Some(key.clone()),
         };
         let others = self.presented.iter().filter(|&key| Some(key) != own.as_ref());
+        let reason = if let Base::Ended { .. } = &self.base { reason } else { Reason::Beside };
         // But for two that are live, they were looked up and not found, or have died since.
-        let ends = others.map(|key| End { is_absent: !self.is_several, ..End::of(key, Reason::Beside) });
+        let ends = others.map(|key| End { is_absent: !self.is_several, ..End::of(key, reason) });
         self.work.ends.extend(ends.collect::<Vec<_>>());
         self.presented = self.presented.iter().filter(|&key| Some(key) == own.as_ref()).cloned().collect();
     }
@@ -225,7 +230,7 @@ impl State {
     /// Ends the session and begins an empty, anonymous one, which is stored only if something is set.
     pub(crate) fn end(&mut self, reason: Reason) {
         if reason == Reason::Logout {
-            self.end_others();
+            self.end_others(reason);
         }
         let base = std::mem::take(&mut self.base);
         let ends = if self.under_way.is_some() {

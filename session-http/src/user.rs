@@ -23,7 +23,7 @@ impl Session {
     /// Makes the session this user's, under a new id (S11). The old id is dead when the response is sent.
     ///
     /// What an anonymous visitor had in the session stays. A session that belonged to another user ends, with its data, and a
-    /// new one begins. A login that is sent twice, or once more as its answer was lost, goes on with the session of the first one. If the
+    /// new one begins, also if that login was of this request. A login that is sent twice, or once more as its answer was lost, goes on with the session of the first one. If the
     /// session was logged out by another request meanwhile, so is this login, and the response is a 409.
     ///
     /// ```
@@ -60,7 +60,8 @@ impl Session {
         Ok(())
     }
 
-    /// Makes the session anonymous, under a new id, and keeps its values; without any it ends.
+    /// Makes the session anonymous, under a new id, and keeps its values; without any it ends. Whoever logs in next has these values: where they are
+    /// the user's own, [`logout`](Session::logout) is meant.
     pub fn forget_owner(&self) {
         self.0.with_state(|state| {
             if state.owner().is_some() {

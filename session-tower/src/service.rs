@@ -39,15 +39,28 @@ impl<S> SessionService<S> {
         if outer.is_some_and(|slot| slot.is_of(&self.sessions)) {
             return None;
         }
-        let has_outer = outer.is_some();
-        let slot = SessionSlot::arrived(self.sessions.clone(), &head(request));
-        // On a path that is not this layer's, the session of a layer around it stays.
-        if !slot.is_outside_path() || !has_outer {
-            request.extensions_mut().insert(slot.clone());
+        let outer = outer.cloned();
+        let mut around = request.extensions().get::<Around>().cloned().unwrap_or_default();
+        let own = around.0.iter().find(|slot| slot.is_of(&self.sessions)).cloned();
+        let is_own = own.is_some();
+        let slot = own.unwrap_or_else(|| SessionSlot::arrived(self.sessions.clone(), &head(request)));
+        match outer {
+            // On a path that is not this layer's, the session of a layer around it stays.
+            Some(_) if slot.is_outside_path() => {}
+            Some(outer) => {
+                around.0.push(outer);
+                request.extensions_mut().insert(around);
+                request.extensions_mut().insert(slot.clone());
+            }
+            None => drop(request.extensions_mut().insert(slot.clone())),
         }
-        Some(Open { slot, is_answered: false })
+        (!is_own).then(|| Open { slot, is_answered: false })
     }
 }
+
+/// The slots of a request further out than the one that the handler gets: other layers were around it before.
+#[derive(Clone, Default)]
+struct Around(Vec<SessionSlot>);
 
 /// Looks at a request, with the address that the client asked for.
 fn head<B>(request: &Request<B>) -> RequestHead<'_> {

@@ -134,3 +134,16 @@ async fn layers_of_two_configurations_keep_a_session_each() {
     names.sort();
     assert_eq!((response.body().as_str(), names), ("ada []", vec!["__Host-admin".into(), "__Host-session".into()]));
 }
+
+/// A login in the shop's session would be the admin's.
+#[tokio::test]
+async fn a_layer_made_from_a_clone_with_another_cookie_and_namespace_is_another() {
+    let store = Arc::new(MemoryStore::new());
+    let shop = layer(&store);
+    let admin = CookiePolicy::builder().with_name("__Host-admin").build().expect("the flags go together");
+    let admin = shop.clone().with_cookie(admin).with_namespace("admin");
+    let service = shop.layer(admin.layer(service_fn(application)));
+    let response = service.oneshot(request("/login", "")).await.expect("it answers");
+    let told = response.headers()[header::SET_COOKIE].to_str().expect("our cookies are text");
+    assert!(told.starts_with("__Host-admin="), "{:?}", told.split_once('=').map(|(name, _)| name));
+}

@@ -23,7 +23,9 @@ impl Known {
     /// Says whether a session that the request presented, or began, is not there any more under its id.
     pub(crate) fn has_lost_id(&self, asked: &Asked, now: Timestamp) -> bool {
         let mut ids = asked.presented.iter().chain(&asked.beside).chain(&asked.began).chain(&asked.rotated_to);
-        ids.any(|key| self.is_dead(key, now))
+        // Of two that are live nobody knows whose request it is.
+        let is_several = asked.presented.is_none() && asked.beside.len() > 1;
+        ids.any(|key| self.is_dead(key, now)) || (is_several && !matches!(asked.job.act, Act::Login(_) | Act::Logout))
     }
 
     /// Says whether nobody at the server of a request can know what became of the id that it presents: another server, or a call that was given up,
@@ -69,7 +71,9 @@ impl Known {
         }
         if act == Act::EndOthers && asked.owner.is_some() {
             let is_left = |(line, owner): &&(usize, Option<String>)| {
-                Some(*line) != asked.line && *owner == asked.owner && self.live_in(*line).is_some()
+                let is_own =
+                    asked.line == Some(*line) || asked.beside.iter().any(|key| self.lines.get(key) == Some(line));
+                !is_own && *owner == asked.owner && self.live_in(*line).is_some()
             };
             let left = asked.others.iter().filter(is_left).min();
             failures.extend(left.map(|(line, _)| format!("#{number} ended all others, and line {line} lives")));
@@ -78,7 +82,7 @@ impl Known {
     }
 
     /// A login under an id in whose place the same user's login began a session a moment before joins that one.
-    fn check_heirs(&self, asked: &Asked, old: usize, line: usize) -> Option<String> {
+    fn check_heirs(&self, asked: &Asked, old: usize, line: usize, now: Timestamp) -> Option<String> {
         let Act::Login(user) = asked.job.act else { return None };
         if !asked.began.iter().any(|key| self.lines.get(key) == Some(&line)) {
             return None;
@@ -90,7 +94,7 @@ impl Known {
             let is_same = beginners.any(|other| other.presented == asked.presented && other.job.act == asked.job.act);
             let is_login =
                 is_same && **heir != line && live.owner.as_deref() == Some(user) && !self.cut.contains_key(heir);
-            is_login && *born < asked.at && asked.at.saturating_since(*born) < JOINS_WITHIN
+            is_login && *born < asked.at && now.saturating_since(*born) < JOINS_WITHIN
         };
         let heir = *self.heirs.get(&old)?.iter().find(is_joined)?;
         Some(format!(
@@ -123,7 +127,7 @@ impl Known {
         if self.is_unknown(asked, KNOWN_FOR) {
             self.displace(old, line);
         }
-        let Some((_, live)) = self.live_in(old) else { return self.check_heirs(asked, old, line) };
+        let Some((_, live)) = self.live_in(old) else { return self.check_heirs(asked, old, line, now) };
         let Some(death) = self.deaths.get(old_key) else {
             return Some(format!("#{number} began line {line} beside line {old}, which it presented"));
         };

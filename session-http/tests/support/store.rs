@@ -28,10 +28,20 @@ pub(crate) enum Trouble {
     Late(Duration),
     /// It does what it is asked and the answer is lost, but for loads.
     LosesAnswers,
+    /// It does what it is asked and the answer is lost, also of loads.
+    LosesEveryAnswer,
     /// It holds the call until [`WatchedStore::release`], and does it then.
     Holds,
     /// It does what it is asked and holds its answer until [`WatchedStore::release`].
     HoldsAnswer,
+}
+
+/// Trouble that begins after some calls that go well.
+struct Later {
+    calls: u64,
+    trouble: Trouble,
+    /// Whether the store works again after one call.
+    is_once: bool,
 }
 
 /// The memory store, with its calls listed, trouble if wanted, and a pause before every call.
@@ -41,6 +51,7 @@ pub(crate) struct WatchedStore {
     trouble: Mutex<Trouble>,
     /// What is wrong with one kind of call only.
     trouble_at: Mutex<Option<(&'static str, Trouble)>>,
+    later: Mutex<Option<Later>>,
     yields: AtomicBool,
     reached: Notify,
     released: Notify,
@@ -53,6 +64,7 @@ impl WatchedStore {
             calls: Mutex::default(),
             trouble: Mutex::default(),
             trouble_at: Mutex::default(),
+            later: Mutex::default(),
             yields: AtomicBool::new(false),
             reached: Notify::new(),
             released: Notify::new(),
@@ -63,7 +75,9 @@ impl WatchedStore {
         self.set_trouble(if is_down { Trouble::Down } else { Trouble::None });
     }
 
+    /// Gives trouble to all calls; what was to come after some calls is forgotten.
     pub(crate) fn set_trouble(&self, trouble: Trouble) {
+        *self.later.lock().expect("no test panics under this lock") = None;
         *self.trouble.lock().expect("no test panics under this lock") = trouble;
     }
 
@@ -71,6 +85,32 @@ impl WatchedStore {
     pub(crate) fn set_trouble_at(&self, name: &'static str, trouble: Trouble) {
         let at = (trouble != Trouble::None).then_some((name, trouble));
         *self.trouble_at.lock().expect("no test panics under this lock") = at;
+    }
+
+    /// Gives trouble to all calls after the next ones, which are so many.
+    pub(crate) fn set_trouble_after(&self, calls: u64, trouble: Trouble) {
+        let later = Later { calls, trouble, is_once: false };
+        *self.later.lock().expect("no test panics under this lock") = Some(later);
+    }
+
+    /// Gives trouble to one call, after so many that go well.
+    pub(crate) fn set_trouble_once_after(&self, calls: u64, trouble: Trouble) {
+        let later = Later { calls, trouble, is_once: true };
+        *self.later.lock().expect("no test panics under this lock") = Some(later);
+    }
+
+    /// Returns the trouble that has its time now.
+    fn take_later(&self) -> Option<Trouble> {
+        let mut later = self.later.lock().expect("no test panics under this lock");
+        if let Some(due) = later.take_if(|later| later.is_once && later.calls == 0) {
+            return Some(due.trouble);
+        }
+        let later = later.as_mut()?;
+        if later.calls == 0 {
+            return Some(later.trouble);
+        }
+        later.calls -= 1;
+        None
     }
 
     /// Waits until a call is held.
@@ -101,7 +141,7 @@ impl WatchedStore {
         let at = *self.trouble_at.lock().expect("no test panics under this lock");
         let of_all = *self.trouble.lock().expect("no test panics under this lock");
         let trouble = at.filter(|(kind, _)| *kind == name).map_or(of_all, |(_, trouble)| trouble);
-        match trouble {
+        match self.take_later().unwrap_or(trouble) {
             Trouble::None => work.await,
             Trouble::Down => Err(StoreError::unavailable("switched off")),
             Trouble::Hangs => std::future::pending().await,
@@ -126,7 +166,9 @@ impl WatchedStore {
                 answer
             }
             Trouble::LosesAnswers if name == "load" => work.await,
-            Trouble::LosesAnswers => work.await.and(Err(StoreError::unavailable("the connection broke"))),
+            Trouble::LosesAnswers | Trouble::LosesEveryAnswer => {
+                work.await.and(Err(StoreError::unavailable("the connection broke")))
+            }
         }
     }
 }
