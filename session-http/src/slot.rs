@@ -79,8 +79,8 @@ impl SessionSlot {
 
     /// Opens the session that the request's headers present; again, it gives the same one without loading.
     ///
-    /// Without a cookie, with a forged one, with two that are live, or with one whose session has ended, it is a new session, which is not
-    /// stored before something is set; only a cookie with a valid signature is worth a call of the store. If this process ended the session
+    /// Without a cookie, with a forged one, or with one whose session has ended, it is a new session, which is not stored before something is
+    /// set; so it is with two that are live, and then only a login is stored; only a cookie with a valid signature is worth a call of the store. If this process ended the session
     /// or changed its id a moment ago, the request was on its way then: what it sets is refused ([`Session::is_ended`]). When the store fails, so
     /// does this: an outage is never taken for an empty session (S18), and the next call tries again. Two calls at once share one load.
     ///

@@ -147,3 +147,26 @@ async fn a_layer_made_from_a_clone_with_another_cookie_and_namespace_is_another(
     let told = response.headers()[header::SET_COOKIE].to_str().expect("our cookies are text");
     assert!(told.starts_with("__Host-admin="), "{:?}", told.split_once('=').map(|(name, _)| name));
 }
+
+/// The inner one of the same configuration leaves the request to the outer one, whatever is between them.
+#[tokio::test]
+async fn the_same_layer_around_another_one_within_itself_has_one_session() {
+    let (store, other) = (Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new()));
+    let outer = layer(&store);
+    let admin = CookiePolicy::builder().with_name("__Host-admin").build().expect("the flags go together");
+    let between = layer(&other).with_cookie(admin);
+    let inner = between.layer(outer.layer(service_fn(application)));
+    let middleware = service_fn(move |request: Request<()>| {
+        let inner = inner.clone();
+        async move {
+            Session::of(&request).await?.set("seen", &true)?;
+            inner.oneshot(request).await
+        }
+    });
+    let response = outer.layer(middleware).oneshot(request("/login", "")).await.expect("it answers");
+    let told = response.headers()[header::SET_COOKIE].to_str().expect("our cookies are text");
+    let cookie = told.split(';').next().expect("it has a value");
+    assert_eq!(sees(&outer, cookie).await, r#"ada ["seen"]"#);
+    assert_eq!(store.count(Scope::All).await.expect("it counts"), 1);
+    assert_eq!(other.count(Scope::All).await.expect("it counts"), 0);
+}

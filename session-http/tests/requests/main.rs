@@ -5,6 +5,7 @@ mod model;
 #[path = "../simulation/random.rs"]
 mod random;
 mod random_requests;
+mod refused;
 mod saves;
 #[path = "../support/mod.rs"]
 mod support;
