@@ -38,7 +38,7 @@ impl Session {
     }
 
     /// Says whether the session has ended meanwhile, or has another id, as far as this process knows: what is set is refused at the commit with
-    /// [`Error::Ended`], and only a [`login`](crate::Session::login) begins another one, or [`begin_anew`](Session::begin_anew).
+    /// [`Error::Ended`](crate::Error::Ended), and only a [`login`](crate::Session::login) begins another one, or [`begin_anew`](Session::begin_anew).
     pub fn is_ended(&self) -> bool {
         self.0.with_state(|state| state.is_ended())
     }
@@ -67,7 +67,7 @@ impl Session {
 
     /// Says whether the session could not be loaded and the request goes on without it, as the
     /// [policy](crate::LoadFailure::Anonymous) says. It looks empty and anonymous, and what is set on it is refused at the commit
-    /// with [`Error::ReadOnly`].
+    /// with [`Error::ReadOnly`](crate::Error::ReadOnly).
     pub fn is_read_only(&self) -> bool {
         self.0.with_state(|state| matches!(state.base, Base::Unread { .. }))
     }
