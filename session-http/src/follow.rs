@@ -175,6 +175,7 @@ impl Commit {
         let now = self.sessions.now();
         let fate = self.sessions.recent.fate(&end.key, now);
         let (was_live, is_asked) = (end.loaded.is_some(), self.asked.contains(&end.key));
+        let was_rotated = matches!(self.sessions.recent.became(&end.key, now), Some(Became::Moved { .. }));
         match end.reason {
             Reason::Logout | Reason::AnotherUser => {}
             // What is meant to begin anew does not follow.
@@ -203,7 +204,7 @@ impl Commit {
             }
             Some(Became::Ended | Became::Emptied) if became.is_empty() && !is_guess => return Ok(false),
             Some(Became::Ended | Became::Emptied) => {}
-            Some(Became::Dying { .. }) | None if end.is_dead || was_live => {}
+            Some(Became::Dying { .. }) | None if end.is_dead || was_live || was_rotated => {}
             Some(Became::Dying { .. }) | None => return Ok(false),
         }
         for to in &became {

@@ -68,11 +68,13 @@ impl Recent {
     /// Notes that the store is about to be asked, so that nobody finds the key dead and not yet remembered.
     pub(crate) fn ask(&self, key: &SessionKey, moves: bool, now: Timestamp) {
         let mut memory = self.memory();
-        match memory.keys.get_mut(key).map(|death| &mut death.became) {
-            Some(Became::Dying { asked, moves: may_move }) => (*asked, *may_move) = (*asked + 1, *may_move || moves),
-            Some(_) => {}
-            None => memory.insert(key, Became::Dying { asked: 1, moves }, now, self.number()),
-        }
+        let (asked, moves) = match memory.keys.get(key).map(|death| &death.became) {
+            // It counts from now: an earlier one may never have been done.
+            Some(Became::Dying { asked, moves: may_move }) => (asked + 1, moves || *may_move),
+            Some(_) => return,
+            None => (1, moves),
+        };
+        memory.insert(key, Became::Dying { asked, moves }, now, self.number());
     }
 
     /// Notes that the key was not there, or did not die.
@@ -246,6 +248,16 @@ mod tests {
 
     fn moved(id: Option<SessionId>) -> Became {
         Became::Moved { to: key(9), id }
+    }
+
+    #[test]
+    fn what_is_asked_for_again_counts_from_then() {
+        let recent = Recent::default();
+        recent.ask(&key(1), true, at(0));
+        recent.ask(&key(1), false, at(90));
+        assert!(recent.was_on_its_way(&key(1), 1, at(120)), "the first attempt may never have been done");
+        recent.withdraw(&key(1));
+        assert_eq!(recent.became(&key(1), at(120)), Some(Became::Dying { asked: 1, moves: true }));
     }
 
     #[test]
