@@ -11,6 +11,8 @@ use session_store_encrypted::{EncryptedStore, EncryptionKey, EncryptionKeys};
 use crate::support::servers::log_in;
 use crate::support::{App, Browser, SECRET, Trouble, Visit};
 
+const SECOND: Duration = Duration::from_secs(1);
+
 fn visit_of_both(app: &App, one: &Browser, other: &Browser) -> Visit {
     let values = [one, other].map(|browser| browser.cookie.as_deref().expect("it has one"));
     app.visit_with(&values.map(|value| format!("{}={value}", app.cookie_name())))
@@ -117,4 +119,20 @@ async fn a_reload_that_finds_the_end_by_a_save_that_was_cut_forgets_what_was_set
     assert!(tokio::time::timeout(Duration::from_millis(10), session.save()).await.is_err(), "it takes longer");
     assert!(matches!(session.reload().await, Err(Error::Ended)));
     assert_eq!((session.owner(), session.keys()), (None, Vec::new()));
+}
+
+/// What became of its id is just being given another one, and nobody has heard whether that was done.
+#[tokio::test]
+async fn a_logout_under_an_id_of_a_minute_ago_whose_successor_is_moving_is_no_silent_success() {
+    let app = App::new();
+    let mut browser = Browser::default();
+    app.login(&mut browser, "ada").await;
+    let mut earlier = browser.clone();
+    app.request(&mut browser, async |session| session.rotate()).await;
+    app.store.set_trouble_at("rotate", Trouble::Down);
+    let failed = app.request(&mut browser.clone(), async |session| session.rotate()).await;
+    assert_eq!(failed.status(), 503);
+    app.clock.advance(61 * SECOND);
+    let response = app.request(&mut earlier, async |session| session.logout()).await;
+    assert!(response.status() != 200 || !app.is_logged_in(&browser).await, "a success, and the user is still in");
 }
