@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod arrived;
 mod attributes;
 #[cfg(feature = "axum")]
 mod axum;
@@ -15,6 +16,7 @@ mod events;
 mod extract;
 mod failure;
 mod few;
+mod find;
 mod finish;
 mod follow;
 mod format;
@@ -40,6 +42,7 @@ mod state;
 mod tell;
 mod timer;
 mod transport;
+mod turn;
 mod user;
 mod values;
 mod work;

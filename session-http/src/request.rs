@@ -12,9 +12,9 @@ use crate::events::Reason;
 use crate::few::Few;
 use crate::progress::{Progress, Step};
 use crate::rules::{AnyVisit, Facts, Note, Occasion, Telling, Told};
-use crate::running::Turn;
 use crate::state::{Base, State};
 use crate::tell::{News, ResponseHeaders};
+use crate::turn::Turn;
 use crate::{Error, LoadFailure, events};
 
 /// What the slot and all handles of one request have in common.

@@ -3,10 +3,10 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 
-use async_lock::{Mutex, MutexGuard};
+use async_lock::MutexGuard;
 use session_core::Timestamp;
 use tracing::Instrument as _;
 
@@ -19,34 +19,9 @@ use crate::request::{Inner, Phase, Request};
 use crate::rules::{Facts, Occasion, Visit};
 use crate::state::{Base, Chore, State};
 use crate::tell::{Life, News};
+use crate::turn::Running;
 use crate::values::Values;
 use crate::work::Work;
-
-/// A commit that is under way, which the next one to have the turn brings to its end.
-type Running = Pin<Box<dyn Future<Output = (Box<Commit>, Result<(), Error>)> + Send>>;
-
-/// Lets one task after the other talk to the store.
-#[derive(Default)]
-pub(crate) struct Turn {
-    running: Mutex<Option<Running>>,
-    /// Somebody has waited for it for as long as one waits; it may never end.
-    is_late: AtomicBool,
-}
-
-impl Turn {
-    pub(crate) async fn take(&self) -> MutexGuard<'_, Option<Running>> {
-        self.running.lock().await
-    }
-
-    /// Waits once more for as long as one waits.
-    pub(crate) fn wait_anew(&self) {
-        self.is_late.store(false, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_busy(&self) -> bool {
-        self.running.try_lock().is_none_or(|running| running.is_some())
-    }
-}
 
 impl Request {
     /// Makes the store agree with the state.

@@ -10,8 +10,8 @@ use http::{HeaderMap, Method, Request as HttpRequest, Response, StatusCode, head
 use crate::progress::{Progress, Step};
 use crate::request::{Inner, Phase, Request, Unfinished};
 use crate::rules::Arrived;
-use crate::running::Turn;
 use crate::tell::ResponseHeaders;
+use crate::turn::Turn;
 use crate::{Error, RequestHead, ServerErrors, Session, Sessions, events};
 
 /// The place of the session in one request. It is made for every request, and does nothing until it is opened.
