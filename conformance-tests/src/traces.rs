@@ -94,8 +94,8 @@ pub fn keep_out(secret: impl AsRef<[u8]>) {
 pub fn keep_data_out(data: &Data) {
     if SECRETS.is_some() {
         keep_out(data.as_str());
-        for name in data.keys() {
-            if let Ok(Some(text)) = data.get::<String>(&name) {
+        for (_, value) in data.iter() {
+            if let Ok(text) = serde_json::from_str::<String>(value.get()) {
                 keep_out(text);
             }
         }
