@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use session_core::Expiry;
-use session_http::SessionConfig;
+use session_http::{SessionConfig, SessionLimit};
 
 use crate::support::servers::log_in;
 use crate::support::{App, Browser, HOUR, MINUTE};
@@ -138,4 +138,19 @@ async fn a_clock_that_was_set_back_does_not_make_a_login_fresh() {
     // At the time of the login, as the clock says then, five minutes more, and one before: clocks of two servers
     // differ.
     assert!(fresh <= 7, "fresh in {fresh} of 55 minutes");
+}
+
+/// With a limit a login counts as made after all others, whatever their clocks said; its life counts from its own.
+#[tokio::test]
+async fn a_clock_that_was_ahead_lengthens_no_later_session() {
+    let expiry = Expiry::absolute(DAY).expect("not zero");
+    let app = App::with(|config| config.with_expiry(expiry).with_session_limit(SessionLimit::end_oldest(3)));
+    let today = app.now();
+    app.clock.advance(10 * DAY);
+    app.login(&mut Browser::default(), "ada").await;
+    app.clock.set(today);
+    let mut browser = Browser::default();
+    app.login(&mut browser, "ada").await;
+    assert!(lives(&app, &mut browser, HOUR, 23 * HOUR).await);
+    assert!(!lives(&app, &mut browser, HOUR, 2 * HOUR).await, "it lives longer than a day");
 }
