@@ -155,7 +155,10 @@ impl Commit {
         let now = self.sessions.now();
         let fate = self.sessions.recent.fate(&end.key, now);
         let (was_live, is_asked) = (end.loaded.is_some(), self.asked.contains(&end.key));
-        let was_rotated = matches!(self.sessions.recent.became(&end.key, now), Some(Became::Moved { .. }));
+        let last = self.sessions.recent.last(&end.key, now);
+        // What this request has just ended is in nobody's hands.
+        let is_own = self.work.ends.iter().take(self.ended).any(|earlier| earlier.key == last);
+        let was_rotated = last != end.key && !is_own;
         match end.reason {
             Reason::Logout | Reason::AnotherUser => {}
             // What is meant to begin anew does not follow.
@@ -184,6 +187,8 @@ impl Commit {
             }
             Some(Became::Ended | Became::Emptied) if became.is_empty() && !is_guess => return Ok(false),
             Some(Became::Ended | Became::Emptied) => {}
+            // Another request is giving it another id.
+            Some(Became::Dying { moves: true, .. }) if !is_own => {}
             Some(Became::Dying { .. }) | None if end.is_dead || was_live || was_rotated => {}
             Some(Became::Dying { .. }) | None => return Ok(false),
         }

@@ -176,6 +176,16 @@ impl Recent {
         Some(fate)
     }
 
+    /// Returns the last key that is known of what a key became; itself if it has not moved.
+    pub(crate) fn last(&self, key: &SessionKey, now: Timestamp) -> SessionKey {
+        let mut last = key.clone();
+        for _ in 0..Self::STEPS {
+            let Some(Became::Moved { to, .. }) = self.became(&last, now) else { break };
+            last = to;
+        }
+        last
+    }
+
     /// Says whether a request was on its way when the key died, which the store does not know any more: `deaths` is how many there had
     /// been when it arrived. Where the browser has another one, that is so for a minute; where it has nothing else, for those that arrived before.
     pub(crate) fn was_on_its_way(&self, key: &SessionKey, deaths: u64, now: Timestamp) -> bool {
