@@ -165,9 +165,6 @@ impl Commit {
                 sessions.recent.ask(&stored.key, false, now);
                 let written = store.update(&stored.key, stored.revision, &over).await;
                 self.remember(&stored.key, &written, Became::Emptied, now);
-                if matches!(written, Err(session_core::Error::Unavailable(_))) {
-                    self.asked.push(stored.key.clone());
-                }
                 written?;
                 // It has ended already; what this leaves is swept.
                 let _ = store.delete(&stored.key).await;
@@ -182,10 +179,10 @@ impl Commit {
     }
 
     /// Remembers what became of a key, as far as the store said so.
-    fn remember<T>(&self, key: &SessionKey, answer: &session_core::Result<T>, became: Became, now: Timestamp) {
+    fn remember<T>(&mut self, key: &SessionKey, answer: &session_core::Result<T>, became: Became, now: Timestamp) {
         match answer {
             Ok(_) => self.sessions.recent.note(key, became, now),
-            Err(session_core::Error::Unavailable(_)) => {}
+            Err(session_core::Error::Unavailable(_)) => self.asked.push(key.clone()),
             Err(_) => self.sessions.recent.withdraw(key),
         }
     }

@@ -134,14 +134,14 @@ impl Commit {
         }
         let was_live = deleted? || end.is_unread;
         if was_live {
-            self.has_ended(key, end);
+            self.note_end(key, end);
         } else if !self.asked.contains(key) {
             recent.withdraw(key);
         }
         Ok(was_live)
     }
 
-    fn has_ended(&mut self, key: &SessionKey, end: &End) {
+    fn note_end(&mut self, key: &SessionKey, end: &End) {
         if end.reason != Reason::AnotherUser {
             self.sessions.recent.note(key, Became::Ended, self.sessions.now());
         }
@@ -153,9 +153,8 @@ impl Commit {
     /// Ends what a session became that was not there any more: a logout ends the user's login, whatever id it has by now, or fails.
     async fn end_what_it_became(&mut self, end: &End) -> Result<bool, Error> {
         let now = self.sessions.now();
-        let fate = self.sessions.recent.fate(&end.key, now);
+        let (last, fate) = self.sessions.recent.trace(&end.key, now);
         let (was_live, is_asked) = (end.loaded.is_some(), self.asked.contains(&end.key));
-        let last = self.sessions.recent.last(&end.key, now);
         // What this request has just ended is in nobody's hands.
         let is_own = self.work.ends.iter().take(self.ended).any(|earlier| earlier.key == last);
         let was_rotated = last != end.key && !is_own;
@@ -163,7 +162,7 @@ impl Commit {
             Reason::Logout | Reason::AnotherUser => {}
             // What is meant to begin anew does not follow.
             Reason::Regenerated | Reason::Unset if is_asked && !matches!(fate, Some(Became::Moved { .. })) => {
-                self.has_ended(&end.key, end);
+                self.note_end(&end.key, end);
                 return Ok(true);
             }
             Reason::Regenerated | Reason::Unset if was_live => {
@@ -207,7 +206,7 @@ impl Commit {
         }
         if end.reason == Reason::AnotherUser {
             if is_asked && !has_moved {
-                self.has_ended(&end.key, end);
+                self.note_end(&end.key, end);
             }
             return Ok(is_asked && !has_moved);
         }
@@ -232,7 +231,7 @@ impl Commit {
         }
         if is_asked && !has_moved && owner.is_some() {
             // This request's own attempt ended it.
-            self.has_ended(&end.key, end);
+            self.note_end(&end.key, end);
             return Ok(true);
         }
         if has_moved || owner.is_none() {

@@ -167,23 +167,20 @@ impl Recent {
 
     /// Returns what became of a key in the end, over a few steps.
     pub(crate) fn fate(&self, key: &SessionKey, now: Timestamp) -> Option<Became> {
-        let mut fate = self.became(key, now)?;
-        for _ in 1..Self::STEPS {
-            let Became::Moved { to, .. } = &fate else { break };
-            let Some(next) = self.became(to, now) else { break };
-            fate = next;
-        }
-        Some(fate)
+        self.trace(key, now).1
     }
 
-    /// Returns the last key that is known of what a key became; itself if it has not moved.
-    pub(crate) fn last(&self, key: &SessionKey, now: Timestamp) -> SessionKey {
-        let mut last = key.clone();
+    /// Returns also the last key that is known of what a key became; itself if it has not moved.
+    pub(crate) fn trace(&self, key: &SessionKey, now: Timestamp) -> (SessionKey, Option<Became>) {
+        let (mut last, mut fate) = (key.clone(), None);
         for _ in 0..Self::STEPS {
-            let Some(Became::Moved { to, .. }) = self.became(&last, now) else { break };
+            let Some(became) = self.became(&last, now) else { break };
+            let to = if let Became::Moved { to, .. } = &became { Some(to.clone()) } else { None };
+            fate = Some(became);
+            let Some(to) = to else { break };
             last = to;
         }
-        last
+        (last, fate)
     }
 
     /// Says whether a request was on its way when the key died, which the store does not know any more: `deaths` is how many there had

@@ -150,13 +150,12 @@ async fn a_modify_whose_save_was_cancelled_counts_once() {
     assert_eq!(app.value(&browser, "n").await, Some(1.into()));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_modify_whose_save_was_answered_after_the_time_out_counts_once() {
+async fn a_modify_whose_save_failed_counts_once(trouble: Trouble) {
     let app = App::new();
     let mut browser = app.browser().await;
     app.request(&mut browser, async |session| {
         session.modify("n", |n: &mut u32| *n += 1).expect("a number is stored");
-        app.store.set_trouble_at("update", LATE);
+        app.store.set_trouble_at("update", trouble);
         assert!(session.save().await.is_err());
         app.store.set_trouble_at("update", Trouble::None);
     })
@@ -164,18 +163,14 @@ async fn a_modify_whose_save_was_answered_after_the_time_out_counts_once() {
     assert_eq!(app.value(&browser, "n").await, Some(1.into()));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_modify_whose_save_was_answered_after_the_time_out_counts_once() {
+    a_modify_whose_save_failed_counts_once(LATE).await;
+}
+
 #[tokio::test]
 async fn a_modify_whose_first_answer_was_lost_counts_once() {
-    let app = App::new();
-    let mut browser = app.browser().await;
-    app.request(&mut browser, async |session| {
-        session.modify("n", |n: &mut u32| *n += 1).expect("a number is stored");
-        app.store.set_trouble_at("update", Trouble::LosesAnswers);
-        assert!(session.save().await.is_err());
-        app.store.set_trouble_at("update", Trouble::None);
-    })
-    .await;
-    assert_eq!(app.value(&browser, "n").await, Some(1.into()));
+    a_modify_whose_save_failed_counts_once(Trouble::LosesAnswers).await;
 }
 
 #[tokio::test]
