@@ -51,10 +51,10 @@ pub(crate) struct Bench {
     peer_index: Option<Arc<dyn SessionIndex>>,
     pub(crate) space: Space,
     /// That of the second handle.
-    peer_space: Space,
+    pub(crate) peer_space: Space,
     pub(crate) clock: Arc<ManualClock>,
-    factory: Factory,
-    hooks: Hooks,
+    pub(crate) factory: Factory,
+    pub(crate) hooks: Hooks,
 }
 
 impl Bench {

@@ -2,12 +2,16 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::time::Duration;
 
 use crate::bench::Bench;
 use crate::check::Outcome;
 use crate::hooks::Need;
 
 type Run = Box<dyn Fn(Bench) -> Pin<Box<dyn Future<Output = Outcome> + Send>> + Send + Sync>;
+
+/// The time-out that the store's calls have in the cases about waiting.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The proof of one rule: a short program that fails on a store that breaks it.
 pub(crate) struct Case {
@@ -53,6 +57,12 @@ impl Case {
         Fut: Future<Output = Outcome> + Send + 'static,
     {
         Self { id, level, needs, run: Box::new(move |bench| Box::pin(run(bench))) }
+    }
+
+    /// Returns the time-out that the store's calls shall have, if the case is about waiting.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        let is_about_waiting = ["OUTAGE", "HELD-02", "GIVEN-UP", "RECOVERY", "RUNTIME"];
+        is_about_waiting.iter().any(|section| self.id.starts_with(section)).then_some(TIMEOUT)
     }
 }
 

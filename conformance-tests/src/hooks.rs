@@ -1,5 +1,6 @@
 //! What a harness can do beside opening the store. A case that needs what a harness lacks is ignored, with the reason.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -14,6 +15,8 @@ use crate::Space;
 pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 pub(crate) type Open<T> = Arc<dyn Fn(Space) -> Boxed<T> + Send + Sync>;
 pub(crate) type OpenPair = Arc<dyn Fn(Space, Space) -> Boxed<(Handle, Handle)> + Send + Sync>;
+/// What holds a lock until it is dropped.
+pub(crate) type Lock = Box<dyn Any + Send>;
 pub(crate) type Hook<A, T> = Arc<dyn Fn(Space, A) -> Boxed<T> + Send + Sync>;
 
 /// What a case may need of the harness.
@@ -42,6 +45,18 @@ pub enum Need {
     Gaps,
     /// A way to stop the backend and to start it again.
     Outage,
+    /// Lines to the servers that the suite lays.
+    Lines,
+    /// A way to hold a record's lock in the backend.
+    Lock,
+    /// The same, where the lock holds up no call about another record.
+    RecordLock,
+    /// A way to let the backend's own expiry run.
+    Collection,
+    /// A view of all bytes that the backend keeps.
+    Bytes,
+    /// A counter of the backend's own work.
+    Work,
 }
 
 impl Need {
@@ -59,6 +74,12 @@ impl Need {
             Self::RoundTrips => "the harness does not count round trips",
             Self::Gaps => "the harness cannot hold a call up between two of its round trips",
             Self::Outage => "the harness cannot stop the backend",
+            Self::Lines => "the store reaches its backend over no line of the suite's",
+            Self::Lock => "the harness holds no lock in the backend",
+            Self::RecordLock => "the harness holds no lock of one record alone in the backend",
+            Self::Collection => "the backend has no expiry of its own, or the harness cannot let it run",
+            Self::Bytes => "the harness does not show the bytes that the backend keeps",
+            Self::Work => "the harness does not count the backend's own work",
         }
     }
 }
@@ -113,6 +134,10 @@ pub(crate) struct Hooks {
     pub(crate) damage: Option<Hook<(SessionKey, Damage), ()>>,
     pub(crate) round_trips: Option<Hook<(), u64>>,
     pub(crate) outage: Option<Hook<Outage, ()>>,
+    pub(crate) lock: Option<Hook<SessionKey, Lock>>,
+    pub(crate) collect: Option<Hook<(), ()>>,
+    pub(crate) bytes: Option<Hook<(), Vec<Vec<u8>>>>,
+    pub(crate) work: Option<Hook<(), u64>>,
     /// The store does not ask the suite's clock.
     pub(crate) has_other_clock: bool,
     /// The store reaches its servers over the lines of its space.

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod abilities;
 mod answer;
+mod backend;
 mod bench;
 mod case;
 mod cases;
@@ -17,7 +19,9 @@ mod random;
 mod report;
 mod rule;
 mod run;
+mod running;
 mod space;
+mod stretch;
 mod suite;
 mod together;
 #[cfg(feature = "traces")]

@@ -15,6 +15,7 @@ use crate::plan::Plan;
 use crate::process;
 use crate::report::{Entry, Report, Verdict, explain};
 use crate::rule::Rule;
+use crate::stretch::{STRETCH, stretched};
 use crate::suite::Suite;
 
 /// The environment variable that names the folder for reports.
@@ -52,7 +53,11 @@ fn try_as_test(suite: Suite) -> Result<ExitCode, BoxError> {
             let entry = run_case(&suite, case, plan, &handle);
             let outcome = match &entry.verdict {
                 Verdict::Passed => Ok(()),
-                Verdict::Failed(what) => Err(Failed::from(explain(rule, what))),
+                Verdict::Failed(what) => {
+                    let what = explain(rule, what);
+                    say_at_once(&what);
+                    Err(Failed::from(what))
+                }
                 Verdict::Ignored(reason) | Verdict::Waived(reason) => {
                     Err(Failed::from(format!("cannot run: {reason}")))
                 }
@@ -70,6 +75,13 @@ fn try_as_test(suite: Suite) -> Result<ExitCode, BoxError> {
         std::fs::write(std::path::Path::new(&folder).join(format!("{}.json", report.store)), report.to_json())?;
     }
     Ok(conclusion.exit_code())
+}
+
+/// Says why a case failed when it fails, and not after the last one. Under nextest each case has a process of its own.
+fn say_at_once(what: &str) {
+    if std::env::var_os("NEXTEST").is_none() {
+        eprintln!("{what}");
+    }
 }
 
 /// Adds the cases that did not run, and sorts as the contract does.
@@ -151,14 +163,25 @@ fn watched(suite: &Suite, case: Case, runtime: &Handle) -> Verdict {
     });
     let abort = task.abort_handle();
     runtime.spawn(async move { sender.send(task.await) });
-    match receiver.recv_timeout(suite.limit) {
+    match receiver.recv_timeout(stretched(suite.limit)) {
         Ok(Ok(outcome)) => verdict(outcome),
         Ok(Err(panic)) => Verdict::Failed(format!("the case or the store panicked: {panic}")),
         Err(_) => {
             abort.abort();
-            Verdict::Failed(format!("no end after {} seconds", suite.limit.as_secs()))
+            Verdict::Failed(too_slow(stretched(suite.limit)))
         }
     }
+}
+
+/// Says what may be done about a case that does not end: it hangs, or the build or the machine is slow.
+fn too_slow(limit: Duration) -> String {
+    format!(
+        "no end after {} seconds, the limit of a case (`Suite::with_limit`): a call hangs, or the store is slow. A whole run on a \
+         store in memory takes some seconds and one on a server a minute or two. What helps an embedded database in a debug build \
+         is `opt-level = 3` under `[profile.dev.package.\"*\"]` in the workspace's Cargo.toml; on a machine that is busy, \
+         {STRETCH}=3 makes every limit three times as long",
+        limit.as_secs()
+    )
 }
 
 fn verdict(outcome: Outcome) -> Verdict {

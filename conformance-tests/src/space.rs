@@ -1,6 +1,7 @@
 //! What the factory of a store is given: a namespace of its own, the clock of the case, and lines to its server.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use session_core::{Clock, ManualClock, SystemClock, Timestamp};
 
@@ -23,6 +24,8 @@ pub struct Space {
     lines: Arc<Mutex<Vec<Proxy>>>,
     /// The case looks at the lines; else there need be none.
     is_watched: bool,
+    /// The time-out that the case wants, if it is about waiting.
+    timeout: Option<Duration>,
 }
 
 impl Space {
@@ -30,14 +33,16 @@ impl Space {
     pub(crate) fn fresh(case: &Case) -> Self {
         let name = case.id.to_lowercase().replace('-', "_");
         let unique = session_core::Revision::fresh().number() & 0xffff_ffff_ffff;
-        let is_watched = case.needs.iter().any(|need| matches!(need, Need::RoundTrips | Need::Gaps | Need::Outage));
-        Self { is_watched, ..Self::at(format!("ct_{name}_{unique:012x}"), SystemClock.now()) }
+        let looks = |need: &Need| matches!(need, Need::RoundTrips | Need::Gaps | Need::Outage | Need::Lines);
+        let is_watched = case.needs.iter().any(looks);
+        Self { is_watched, timeout: case.timeout(), ..Self::at(format!("ct_{name}_{unique:012x}"), SystemClock.now()) }
     }
 
     /// Makes a space of a given name, whose clock stands at `now`.
     pub(crate) fn at(namespace: String, now: Timestamp) -> Self {
         let gate = Arc::new(Gate::open_wide());
-        Self { namespace, clock: Arc::new(ManualClock::new(now)), gate, lines: Arc::default(), is_watched: false }
+        let clock = Arc::new(ManualClock::new(now));
+        Self { namespace, clock, gate, lines: Arc::default(), is_watched: false, timeout: None }
     }
 
     /// Makes another space with the same clock.
@@ -61,6 +66,11 @@ impl Space {
     /// Returns the clock that the store shall ask.
     pub fn clock(&self) -> Arc<ManualClock> {
         Arc::clone(&self.clock)
+    }
+
+    /// Returns the time-out that the store's calls shall have, where the case is about waiting; else `None`: the store's default.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
     }
 
     /// Returns the gate that the round trips of this handle pass.

@@ -104,6 +104,12 @@ impl Suite {
             Need::RoundTrips,
             Need::Gaps,
             Need::Outage,
+            Need::Lines,
+            Need::Lock,
+            Need::RecordLock,
+            Need::Collection,
+            Need::Bytes,
+            Need::Work,
         ]
         .into_iter()
         .fold(suite, Self::lacking)
@@ -186,7 +192,7 @@ impl Suite {
     /// up, and outages are made.
     pub fn uses_lines(mut self) -> Self {
         self.hooks.uses_lines = true;
-        self.passes_gate().having(Need::RoundTrips).having(Need::Outage)
+        [Need::RoundTrips, Need::Outage, Need::Lines].into_iter().fold(self.passes_gate(), Self::having)
     }
 
     /// Says that the store passes the space's [gate](Space::gate) before each round trip, in another way than over its lines.
@@ -245,7 +251,8 @@ impl Suite {
         self
     }
 
-    /// Sets after how long a case is given up; two minutes by default.
+    /// Sets after how long a case is given up; two minutes by default. With the environment variable
+    /// `SESSION_CONFORMANCE_STRETCH` set to a number, this and every other limit of the suite is so many times as long.
     pub fn with_limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
@@ -279,12 +286,12 @@ impl Suite {
         process::namespace_to_serve().is_some()
     }
 
-    fn lacking(mut self, need: Need) -> Self {
+    pub(crate) fn lacking(mut self, need: Need) -> Self {
         self.lacks.insert(need, need.lack().into());
         self
     }
 
-    fn having(mut self, need: Need) -> Self {
+    pub(crate) fn having(mut self, need: Need) -> Self {
         self.lacks.remove(&need);
         self
     }

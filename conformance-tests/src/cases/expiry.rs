@@ -14,6 +14,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("EXPIRY-03", Level::Time, &[], expiry_03),
         Case::new("EXPIRY-04", Level::Calls, &[], expiry_04),
         Case::new("EXPIRY-05", Level::Time, &[Need::Clock], expiry_05),
+        Case::new("EXPIRY-06", Level::Time, &[Need::Clock, Need::Collection], expiry_06),
     ]
 }
 
@@ -139,6 +140,60 @@ async fn expiry_05(b: Bench) -> Outcome {
     for name in ["created", "updated", "touched", "old", "rotated"] {
         b.is_gone(&key(name)).await?;
     }
+    ends_up_empty(&b, &before).await
+}
+
+/// The clock goes so far that the backend has collected what it collects, however long it waits before it does.
+async fn expiry_06(b: Bench) -> Outcome {
+    const FAR: Duration = LONG.saturating_mul(30);
+    let before = b.raw_if_possible().await?;
+    let ada = owner("ada");
+    let record = b.short(r#"{"a":1}"#).with_owner(ada.clone());
+    let renewed = b.lasting(r#"{"a":1}"#, FAR * 2).with_owner(ada.clone());
+    for name in ["over", "over-too", "touched"] {
+        b.store.create(&key(name), &record).await?;
+    }
+    b.store.touch(&key("touched"), renewed.expires_at).await?;
+    let updated = b.store.create(&key("updated"), &record).await?;
+    b.store.update(&key("updated"), updated, &renewed).await?;
+    let old = b.store.create(&key("old"), &record).await?;
+    b.store.rotate(&key("old"), old, &key("rotated"), &renewed).await?;
+    b.clock.advance(FAR);
+    b.collect().await?;
+    let names = ["rotated", "touched", "updated"].map(key);
+    for k in &names {
+        b.holds(k, &renewed).await?;
+    }
+    for index in b.indexes() {
+        for scope in [Scope::All, Scope::Owner(&ada)] {
+            same("the sessions that were renewed", &list_keys(&**index, scope).await?, &names.to_vec())?;
+            same("the count of those that were renewed", &index.count(scope).await?, &3)?;
+        }
+    }
+    // What expired may be gone or not: every call answers as it does for what has expired.
+    let k = key("over");
+    b.is_gone(&k).await?;
+    let stale = session_core::Revision::fresh();
+    refused("an update", b.store.update(&k, stale, &renewed).await, Refusal::NotFound)?;
+    refused("a touch", b.store.touch(&k, renewed.expires_at).await, Refusal::NotFound)?;
+    refused("a rotation", b.store.rotate(&k, stale, &key("new"), &renewed).await, Refusal::NotFound)?;
+    that(!b.store.delete(&k).await?, "a delete of what expired said that a live record was there")?;
+    b.store.create(&k, &renewed).await?;
+    b.holds(&k, &renewed).await?;
+    b.store.delete_expired(100).await?;
+    b.holds(&k, &renewed).await?;
+    if let Some(index) = b.indexes().next() {
+        same("the sessions that delete_owned ends", &index.delete_owned(&ada, None).await?, &4)?;
+    }
+    for k in names.into_iter().chain([k]) {
+        b.store.delete(&k).await?;
+    }
+    // And an owner all of whose sessions ended by time: nothing of it stays either.
+    for round in 0..3 {
+        b.store.create(&key(&format!("bobs-{round}")), &b.short("{}").with_owner(owner("bob"))).await?;
+    }
+    b.clock.advance(FAR);
+    b.collect().await?;
     ends_up_empty(&b, &before).await
 }
 

@@ -1,5 +1,6 @@
 //! The cases, a file for every heading of the contract.
 
+mod backlog;
 mod cancel;
 mod cost;
 mod create;
@@ -7,6 +8,7 @@ mod data;
 mod delete;
 mod expiry;
 mod gap;
+mod held;
 mod history;
 mod index;
 mod key;
@@ -16,10 +18,12 @@ mod outage;
 mod owner;
 mod peer;
 mod race;
+mod residue;
 mod revision;
 mod rotate;
 mod sweep;
 mod touch;
+mod unreadable;
 mod update;
 
 use crate::case::Case;
@@ -29,13 +33,16 @@ pub(crate) fn all() -> Vec<Case> {
     [
         create::cases(),
         load::cases(),
+        unreadable::cases(),
         update::cases(),
         revision::cases(),
         touch::cases(),
         rotate::cases(),
         delete::cases(),
+        residue::cases(),
         expiry::cases(),
         sweep::cases(),
+        backlog::cases(),
         data::cases(),
         key::cases(),
         namespace::cases(),
@@ -46,6 +53,7 @@ pub(crate) fn all() -> Vec<Case> {
         history::cases(),
         cancel::cases(),
         gap::cases(),
+        held::cases(),
         cost::cases(),
         outage::cases(),
     ]

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use session_core::SessionKey;
 
-use crate::bench::{Bench, key, owner};
+use crate::bench::{Bench, LONG, PASSING, SHORT, key, owner};
 use crate::case::{Case, Level};
 use crate::check::{Failure, Outcome, same, that};
 use crate::hooks::Need;
@@ -14,6 +14,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("SWEEP-02", Level::Time, &[], sweep_02),
         Case::new("SWEEP-03", Level::Time, &[Need::Time], sweep_03),
         Case::new("SWEEP-04", Level::Calls, &[], sweep_04),
+        Case::new("SWEEP-05", Level::Time, &[Need::Time], sweep_05),
     ]
 }
 
@@ -146,4 +147,58 @@ async fn sweep_time(b: &Bench, name: &str) -> Result<Duration, Failure> {
         b.swept("the sweep", swept, 5)?;
     }
     Ok(shortest)
+}
+
+/// A store that files a record under its expiry has to file it anew when that moves, or to look at the record before it
+/// believes the file; and must not lose it from the files when a sweep has met it.
+async fn sweep_05(b: Bench) -> Outcome {
+    let before = b.raw_if_possible().await?;
+    let short = b.short(r#"{"old":1}"#).with_owner(owner("ada"));
+    let long = b.long(r#"{"new":1}"#).with_owner(owner("ada"));
+    let mut kept = Vec::new();
+    for name in ["touched", "updated", "old", "touched-and-updated", "updated-and-touched"] {
+        let k = key(name);
+        let revision = b.store.create(&k, &short).await?;
+        let mut wanted = long.clone();
+        match name {
+            "touched" => {
+                wanted.data = short.data.clone();
+                b.store.touch(&k, long.expires_at).await?;
+            }
+            "updated" => drop(b.store.update(&k, revision, &long).await?),
+            "old" => drop(b.store.rotate(&k, revision, &key("rotated"), &long).await?),
+            "touched-and-updated" => {
+                b.store.touch(&k, long.expires_at).await?;
+                b.peer.update(&k, revision, &long).await?;
+            }
+            _ => {
+                b.store
+                    .update(&k, revision, &b.lasting(r#"{"new":1}"#, SHORT * 3 / 2).with_owner(owner("ada")))
+                    .await?;
+                b.peer.touch(&k, long.expires_at).await?;
+            }
+        }
+        kept.push((if name == "old" { key("rotated") } else { k }, wanted));
+    }
+    b.store.create(&key("over"), &short).await?;
+    let keys: Vec<SessionKey> = kept.iter().map(|(k, _)| k.clone()).chain([key("over")]).collect();
+    b.pass(PASSING, &keys).await?;
+    // Aged, the kept ones have come nearer to their end.
+    for (k, wanted) in &mut kept {
+        wanted.expires_at = b.live(k).await?.0.expires_at;
+    }
+    for (round, expired) in [(1, 1), (2, 0)] {
+        b.swept(&format!("sweep {round} after the first expiry"), b.store.delete_expired(100).await?, expired)?;
+        for (k, wanted) in &kept {
+            b.holds(k, wanted).await?;
+        }
+    }
+    for index in b.indexes() {
+        let count = index.count(session_core::Scope::Owner(&owner("ada"))).await?;
+        same("the owner's sessions after the sweeps", &count, &(kept.len() as u64))?;
+    }
+    b.pass(LONG * 2, &keys).await?;
+    let left = u32::try_from(kept.len()).unwrap_or_default();
+    b.swept("the sweep after the last expiry", b.store.delete_expired(100).await?, left)?;
+    b.raw_is(&before, "the last sweep").await
 }

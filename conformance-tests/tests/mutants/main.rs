@@ -16,10 +16,11 @@ use std::time::Duration;
 
 use conformance_tests::{Damage, Outage, Report, Rule, Space, Suite};
 use libtest_mimic::{Arguments, Failed, Trial};
-use session_core::{BoxError, SessionKey};
+use session_core::{BoxError, Clock as _, SessionKey};
 
 use crate::fault::{ALL, Fault};
 use crate::specimen::{Specimen, World};
+use crate::state::{How, State};
 
 fn main() -> ExitCode {
     if Suite::is_second_process() {
@@ -161,8 +162,9 @@ fn file_of(space: &Space) -> PathBuf {
 fn with_hooks(fault: Fault, world_of: impl Fn(&Space) -> Arc<World> + Send + Sync + 'static) -> Suite {
     let world_of = Arc::new(world_of);
     let of = || Arc::clone(&world_of);
-    let (opened, aged, raw, damaged, counted, out) = (of(), of(), of(), of(), of(), of());
-    Suite::new(format!("{fault:?}"), move |space: Space| {
+    let (opened, aged, raw, damaged, counted, out, locked) = (of(), of(), of(), of(), of(), of(), of());
+    let (collected, shown, worked) = (of(), of(), of());
+    let suite = Suite::new(format!("{fault:?}"), move |space: Space| {
         let world = opened(&space);
         async move { Ok(Specimen::open(world, &space, fault)) }
     })
@@ -204,6 +206,20 @@ fn with_hooks(fault: Fault, world_of: impl Fn(&Space) -> Arc<World> + Send + Syn
             Ok(())
         }
     })
+    .collects_now(move |space: Space| {
+        let (world, now) = (collected(&space), space.clock().now().unix_millis());
+        async move {
+            world.step(fault, |namespaces| namespaces.values_mut().for_each(|state| state.collect(How { fault, now })));
+            Ok(())
+        }
+    })
+    .shows_bytes(move |space: Space| {
+        let world = shown(&space);
+        async move {
+            let of = |state: &State| format!("{:?} {:?}", state.rows, state.residue).into_bytes();
+            Ok(world.step(fault, |namespaces| namespaces.values().map(of).collect()))
+        }
+    })
     .passes_gate()
     .counts_round_trips(move |space: Space| {
         let world = counted(&space);
@@ -217,5 +233,20 @@ fn with_hooks(fault: Fault, world_of: impl Fn(&Space) -> Arc<World> + Send + Syn
             });
             Ok(())
         }
+    });
+    // What takes its time is not for those that other rules catch.
+    if !matches!(
+        fault,
+        Fault::None | Fault::ClockIsReadBeforeTheWait | Fault::SweepReadsTheBacklog | Fault::ListReadsEverything
+    ) {
+        return suite;
+    }
+    let suite = suite.locks(move |space: Space, key: SessionKey| {
+        let lock = locked(&space).lock_of(space.namespace(), key.as_str());
+        async move { Ok(lock.lock_owned().await) }
+    });
+    suite.counts_work(move |space: Space| {
+        let world = worked(&space);
+        async move { Ok(world.step(fault, |namespaces| namespaces.get(space.namespace()).map_or(0, |state| state.work))) }
     })
 }

@@ -15,11 +15,16 @@ use session_core::{
 use crate::fault::Fault;
 use crate::state::{How, State};
 
+/// Held by whoever writes to a row, and by a case that wants to hold them up.
+pub(crate) type Lock = Arc<tokio::sync::Mutex<()>>;
+
 /// The backend of one case: its namespaces, in memory or in a file that processes share.
 #[derive(Debug, Default)]
 pub(crate) struct World {
     namespaces: Mutex<HashMap<String, State>>,
     pub(crate) trips: AtomicU64,
+    /// Who writes to one of these, by namespace and name, waits.
+    locks: Mutex<HashMap<(String, String), Lock>>,
     /// Where the namespaces are written after every call, and read before it.
     file: Option<PathBuf>,
     /// How many writes a faulty process keeps to itself before it writes the file.
@@ -30,6 +35,12 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn in_file(file: PathBuf) -> Self {
         Self { file: Some(file), ..Self::default() }
+    }
+
+    /// Returns the lock of a row.
+    pub(crate) fn lock_of(&self, namespace: &str, name: &str) -> Lock {
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(locks.entry((namespace.to_owned(), name.to_owned())).or_default())
     }
 
     /// Runs one step on the namespaces, as one transaction.
@@ -109,6 +120,13 @@ impl Specimen {
             }
             call(self.how(), state)
         })
+    }
+
+    /// Makes one round trip about a row, which waits as long as somebody else has the row's lock.
+    async fn trip_on<T: Send>(&self, name: &str, call: impl FnOnce(How, &mut State) -> Result<T> + Send) -> Result<T> {
+        let early = self.how();
+        let _lock = self.world.lock_of(&self.namespace, name).lock_owned().await;
+        self.trip(|how, state| call(if how.has(Fault::ClockIsReadBeforeTheWait) { early } else { how }, state)).await
     }
 
     /// Makes one round trip that reaches the other namespaces of the backend too.
@@ -227,7 +245,7 @@ impl SessionStore for Specimen {
             };
             return self.trip_and_beyond(|how, state| state.update(how, &name, expected, record), beyond).await;
         }
-        self.trip(|how, state| state.update(how, &name, expected, record)).await
+        self.trip_on(&name, |how, state| state.update(how, &name, expected, record)).await
     }
 
     async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> Result<()> {
@@ -244,7 +262,7 @@ impl SessionStore for Specimen {
         if self.has(Fault::TouchReachesEveryNamespace) {
             return self.trip_and_beyond(touch, |how, state| drop(touch(how, state))).await;
         }
-        self.trip(touch).await
+        self.trip_on(&self.name(key), touch).await
     }
 
     async fn rotate(
@@ -286,7 +304,7 @@ impl SessionStore for Specimen {
         if self.has(Fault::RotateReachesEveryNamespace) {
             return self.trip_and_beyond(rotate, |_, state| drop(state.remove(&old))).await;
         }
-        self.trip(rotate).await
+        self.trip_on(&old, rotate).await
     }
 
     async fn delete(&self, key: &SessionKey) -> Result<bool> {
@@ -297,7 +315,7 @@ impl SessionStore for Specimen {
                 .trip_and_beyond(|how, state| Ok(delete(how, state)), |how, state| _ = delete(how, state))
                 .await;
         }
-        self.trip(|how, state| Ok(delete(how, state))).await
+        self.trip_on(&self.name(key), |how, state| Ok(delete(how, state))).await
     }
 
     async fn delete_expired(&self, limit: u32) -> Result<u32> {

@@ -26,6 +26,10 @@ pub(crate) struct Row {
     conflicts: u32,
     loads: u32,
     is_touched: bool,
+    /// When the backend's own expiry removes the row.
+    collected_at: i64,
+    /// The expiry under which a sweep finds the row, where that is not the row's own.
+    filed_at: Option<i64>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -33,7 +37,11 @@ pub(crate) struct State {
     pub(crate) rows: BTreeMap<String, Row>,
     by_expiry: BTreeSet<(i64, String)>,
     pub(crate) leftovers: Vec<String>,
+    /// What a faulty specimen leaves where no call shows it.
+    pub(crate) residue: Vec<String>,
     pub(crate) is_down: bool,
+    /// How many rows were read.
+    pub(crate) work: u64,
 }
 
 /// A moment and a fault: what decides how a call goes.
@@ -61,6 +69,15 @@ impl How {
         }
     }
 
+    /// Fails if the row's format is unknown.
+    fn check_format(self, row: &Row) -> Result<()> {
+        if row.format == 1 || self.has(Fault::FormatIsIgnored) {
+            Ok(())
+        } else {
+            Err(Error::corrupt("the format is unknown"))
+        }
+    }
+
     fn same_owner(self, indexed: &Option<String>, owner: &OwnerId) -> bool {
         match indexed {
             Some(name) if self.has(Fault::OwnersIgnoreCase) => name.eq_ignore_ascii_case(owner.as_str()),
@@ -82,14 +99,15 @@ impl State {
     }
 
     pub(crate) fn remove(&mut self, name: &str) -> Option<Row> {
-        let row = self.rows.remove(name)?;
-        self.by_expiry.remove(&(row.expires_at, name.to_owned()));
+        let mut row = self.rows.remove(name)?;
+        self.by_expiry.remove(&(row.filed_at.take().unwrap_or(row.expires_at), name.to_owned()));
         Some(row)
     }
 
     pub(crate) fn set_expiry(&mut self, name: &str, expires_at: i64) {
         if let Some(mut row) = self.remove(name) {
             row.expires_at = expires_at;
+            row.collected_at = expires_at;
             self.insert(name.to_owned(), row);
         }
     }
@@ -98,6 +116,9 @@ impl State {
         if self.live(how, name).is_some() && !how.has(Fault::CreateReplacesLive) {
             if let (true, Some(row)) = (how.has(Fault::RefusedCreateChangesIndex), self.rows.get_mut(name)) {
                 row.indexed = record.owner.as_ref().map(ToString::to_string);
+            }
+            if how.has(Fault::CreateOverUnreadableSaysCorrupt) {
+                self.check_readable(how, name)?;
             }
             return Err(Error::AlreadyExists);
         }
@@ -154,6 +175,9 @@ impl State {
     fn expect(&mut self, how: How, name: &str, expected: Revision, ignores_revision: bool) -> Result<Row> {
         let revived = how.has(Fault::UpdateRevivesExpired) && !ignores_revision;
         let row = self.rows.get(name).filter(|row| how.is_live(row) || revived).cloned().ok_or(Error::NotFound)?;
+        if !how.has(Fault::WritesIgnoreFormat) {
+            how.check_format(&row)?;
+        }
         if row.revision == expected.number() || ignores_revision {
             return Ok(row);
         }
@@ -208,6 +232,9 @@ impl State {
         if !how.is_live(row) && !how.has(Fault::TouchRevivesExpired) {
             return Err(Error::NotFound);
         }
+        if !how.has(Fault::TouchIgnoresFormat) {
+            how.check_format(row)?;
+        }
         row.is_touched = true;
         if how.has(Fault::TouchChangesRevision) {
             row.revision = Revision::fresh().number();
@@ -217,7 +244,16 @@ impl State {
             Fault::TouchDoesNothing => row.expires_at,
             _ => row.expires_at.max(expires_at),
         };
-        self.set_expiry(name, moved);
+        if how.has(Fault::TouchForgetsCollection) {
+            let collected_at = row.collected_at;
+            self.set_expiry(name, moved);
+            self.rows.entry(name.to_owned()).and_modify(|row| row.collected_at = collected_at);
+        } else if how.has(Fault::TouchForgetsSweep) || how.has(Fault::SweepForgetsRenewed) {
+            row.filed_at = row.filed_at.or(Some(row.expires_at));
+            row.expires_at = moved;
+        } else {
+            self.set_expiry(name, moved);
+        }
         Ok(())
     }
 
@@ -230,6 +266,7 @@ impl State {
         record: &Record,
     ) -> Result<Revision> {
         let is_taken = match self.live(how, new) {
+            Some(row) if how.has(Fault::RotateReplacesUnreadable) => read(how, row).is_ok(),
             Some(_) => !how.has(Fault::RotateReplacesLive),
             None => how.has(Fault::RotateRefusesExpiredTarget) && self.rows.contains_key(new),
         };
@@ -272,7 +309,11 @@ impl State {
     }
 
     pub(crate) fn delete(&mut self, how: How, name: &str) -> bool {
-        let was_live = self.live(how, name).is_some();
+        self.leave_bytes(how, Fault::DeleteLeavesBytes, name);
+        let was_live = match self.live(how, name) {
+            Some(row) if how.has(Fault::DeleteOfUnreadableSaysFalse) => read(how, row).is_ok(),
+            found => found.is_some(),
+        };
         if was_live || !how.has(Fault::DeleteIgnoresExpired) {
             self.remove(name);
         }
@@ -305,9 +346,10 @@ impl State {
             return rows.take(limit).map(|(name, _)| name.clone()).collect();
         }
         let last = if how.has(Fault::SweepSparesTheInstant) { how.now - 1 } else { how.now };
+        let trusts = how.has(Fault::TouchForgetsSweep);
         let ended = self.by_expiry.iter().take_while(|(expires_at, _)| *expires_at <= last).map(|(_, name)| name);
         ended
-            .filter(|name| self.rows.get(*name).is_some_and(|row| !how.is_live(row) && is_swept(row)))
+            .filter(|name| self.rows.get(*name).is_some_and(|row| (trusts || !how.is_live(row)) && is_swept(row)))
             .take(limit)
             .cloned()
             .collect()
@@ -315,11 +357,19 @@ impl State {
 
     pub(crate) fn sweep(&mut self, how: How, limit: u32) -> Result<u32> {
         let names = self.expired(how, limit);
+        let backlog = how.has(Fault::SweepReadsTheBacklog).then(|| self.expired(how, u32::MAX).len());
+        self.work += backlog.unwrap_or(names.len()) as u64;
         for name in &names {
             if how.has(Fault::SweepStopsAtCorrupt) {
                 self.check_readable(how, name)?;
             }
+            self.leave_bytes(how, Fault::SweepLeavesBytes, name);
             self.remove(name);
+        }
+        if how.has(Fault::SweepForgetsRenewed) {
+            let rows = &self.rows;
+            let is_live = |name: &String| rows.get(name).is_some_and(|row| how.is_live(row));
+            self.by_expiry.retain(|(expires_at, name)| *expires_at > how.now || !is_live(name));
         }
         let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
         Ok(if how.has(Fault::SweepCountsTooMuch) && count > 1 { count + 1 } else { count })
@@ -331,12 +381,16 @@ impl State {
     }
 
     /// Returns what the index shows of an owner, or of everybody, in order.
-    pub(crate) fn listed(&self, how: How, owner: Option<&OwnerId>) -> Result<Vec<SessionInfo>> {
+    pub(crate) fn listed(&mut self, how: How, owner: Option<&OwnerId>) -> Result<Vec<SessionInfo>> {
         let in_scope = |row: &Row| owner.is_none_or(|owner| how.same_owner(&row.indexed, owner));
         let rows = self.rows.iter().filter(|(_, row)| how.is_live(row) && in_scope(row));
         let mut sessions = Vec::new();
         for (name, row) in rows {
-            let record = match read(how, row) {
+            let mut row = row.clone();
+            if how.has(Fault::ListShowsUnknownFormats) {
+                row.format = 1;
+            }
+            let record = match read(how, &row) {
                 Err(error) if how.has(Fault::ListStopsAtCorrupt) => return Err(error),
                 Err(_) => continue,
                 Ok(record) => record,
@@ -347,6 +401,7 @@ impl State {
             }
             sessions.push(info);
         }
+        self.work += if how.has(Fault::ListReadsEverything) { self.rows.len() } else { sessions.len().min(5) } as u64;
         Ok(sessions)
     }
 
@@ -377,9 +432,29 @@ impl State {
         let names: Vec<String> =
             self.rows.iter().filter(|(_, row)| !keeps(row)).map(|(name, _)| name.clone()).collect();
         for name in names {
+            self.leave_bytes(how, Fault::ClearLeavesBytes, &name);
             self.remove(&name);
         }
         live
+    }
+
+    fn leave_bytes(&mut self, how: How, fault: Fault, name: &str) {
+        if let (true, Some(row)) = (how.has(fault), self.rows.get(name)) {
+            self.residue.push(format!("{:?}", row.owner));
+        }
+    }
+
+    /// Removes what the backend's own expiry has come to.
+    pub(crate) fn collect(&mut self, how: How) {
+        let is_over = |row: &Row| row.collected_at <= how.now;
+        let names: Vec<String> =
+            self.rows.iter().filter(|(_, row)| is_over(row)).map(|(name, _)| name.clone()).collect();
+        for name in names {
+            self.remove(&name);
+            if how.has(Fault::CollectionLeavesEntries) {
+                self.leftovers.push(format!("an entry for {name}"));
+            }
+        }
     }
 
     /// Removes a row, if there is one, and says whether it was live.
@@ -423,6 +498,8 @@ fn row_of(how: How, record: &Record) -> Result<Row> {
         conflicts: 0,
         loads: 0,
         is_touched: false,
+        filed_at: None,
+        collected_at: expires_at,
     })
 }
 

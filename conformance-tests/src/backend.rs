@@ -1,0 +1,48 @@
+//! What a case does inside the backend, with the hooks of a harness that can.
+
+use std::time::Duration;
+
+use session_core::SessionKey;
+
+use crate::bench::Bench;
+use crate::check::{Failure, Outcome};
+use crate::hooks::{Lock, Need};
+
+impl Bench {
+    /// Holds the lock of a stored record until what is returned is dropped.
+    pub(crate) async fn lock(&self, key: &SessionKey) -> Result<Lock, Failure> {
+        let hook = self.hooks.lock.as_ref().ok_or_else(|| Failure::new(Need::Lock.lack()))?;
+        Ok(hook(self.space.clone(), key.clone()).await?)
+    }
+
+    /// Lets the backend's own expiry run, as at the moment where the clock stands.
+    pub(crate) async fn collect(&self) -> Outcome {
+        let hook = self.hooks.collect.as_ref().ok_or_else(|| Failure::new(Need::Collection.lack()))?;
+        Ok(hook(self.space.clone(), ()).await?)
+    }
+
+    /// Returns every byte that the backend keeps.
+    pub(crate) async fn bytes(&self) -> Result<Vec<Vec<u8>>, Failure> {
+        let hook = self.hooks.bytes.as_ref().ok_or_else(|| Failure::new(Need::Bytes.lack()))?;
+        Ok(hook(self.space.clone(), ()).await?)
+    }
+
+    /// Returns how much work the backend has done.
+    pub(crate) async fn work(&self) -> Result<u64, Failure> {
+        let hook = self.hooks.work.as_ref().ok_or_else(|| Failure::new(Need::Work.lack()))?;
+        Ok(hook(self.space.clone(), ()).await?)
+    }
+
+    /// Lets time pass for these records: by the clock where the store asks it, so that what is filed under the expiry stays as the
+    /// store filed it; else the records are aged.
+    pub(crate) async fn pass(&self, by: Duration, keys: &[SessionKey]) -> Outcome {
+        if !self.hooks.has_other_clock {
+            self.clock.advance(by);
+            return Ok(());
+        }
+        for key in keys {
+            self.age(key, by).await?;
+        }
+        Ok(())
+    }
+}
