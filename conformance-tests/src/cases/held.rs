@@ -15,8 +15,8 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// How long a record lives that expires while a call waits for it, and how long the call waits. The clock runs meanwhile.
-const LIFETIME: Duration = Duration::from_millis(400);
-const WAITING: Duration = Duration::from_millis(1000);
+const LIFETIME: Duration = Duration::from_millis(300);
+const WAITING: Duration = Duration::from_millis(700);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Call {

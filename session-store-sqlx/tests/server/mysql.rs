@@ -12,12 +12,13 @@ pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
     let Some(url) = server::url(variable) else {
         return Suite::absent(name, format!("{variable} names no server"));
     };
-    let (raw_url, damage_url) = (url.clone(), url.clone());
+    let (raw_url, damage_url, lock_url) = (url.clone(), url.clone(), url.clone());
     Suite::new(name, move |space| open(url.clone(), space))
         .reopens()
         .spans_processes()
         .shows_raw(move |space| raw(raw_url.clone(), space))
         .damages(move |space, key, what| damage(damage_url.clone(), space, key, what))
+        .locks(move |space, key| lock(lock_url.clone(), space, key))
         .uses_lines()
         // MySQL looks at the record and then deletes it; MariaDB has `RETURNING`.
         .costs("delete", 1..=2)
@@ -59,4 +60,15 @@ async fn damage(url: String, space: Space, key: SessionKey, damage: Damage) -> R
     let update = format!("UPDATE {} SET {change} WHERE session_key = '{key}'", space.namespace());
     sqlx::raw_sql(AssertSqlSafe(update)).execute(&mut connection).await?;
     Ok(())
+}
+
+/// Holds the row as another program's transaction does that has written it.
+async fn lock(url: String, space: Space, key: SessionKey) -> Result<MySqlConnection, BoxError> {
+    let mut connection = MySqlConnection::connect(&url).await?;
+    let write = format!("UPDATE {} SET format = format + 0 WHERE session_key = '{key}'", space.namespace());
+    let look = format!("SELECT 1 FROM {} WHERE session_key = '{key}' FOR UPDATE", space.namespace());
+    for statement in ["START TRANSACTION".to_owned(), write, look] {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
+    }
+    Ok(connection)
 }

@@ -13,12 +13,14 @@ pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
     let Some(url) = server::url(variable) else {
         return Suite::absent(name, format!("{variable} names no server"));
     };
-    let (raw_url, damage_url, has_pooler) = (url.clone(), url.clone(), variable.contains("PGBOUNCER"));
+    let (raw_url, damage_url, lock_url) = (url.clone(), url.clone(), url.clone());
+    let has_pooler = variable.contains("PGBOUNCER");
     Suite::new(name, move |space| open(url.clone(), space, has_pooler))
         .reopens()
         .spans_processes()
         .shows_raw(move |space| raw(raw_url.clone(), space))
         .damages(move |space, key, what| damage(damage_url.clone(), space, key, what))
+        .locks(move |space, key| lock(lock_url.clone(), space, key))
         .uses_lines()
         // What is over goes, and what was renewed is filed anew.
         .costs("delete_expired", 2..=2)
@@ -62,4 +64,14 @@ async fn damage(url: String, space: Space, key: SessionKey, damage: Damage) -> R
     let update = format!("UPDATE {} SET {change} WHERE session_key = '{key}'", space.namespace());
     sqlx::raw_sql(AssertSqlSafe(update)).execute(&mut connection).await?;
     Ok(())
+}
+
+/// Holds the row as another program's transaction does that has written it.
+async fn lock(url: String, space: Space, key: SessionKey) -> Result<PgConnection, BoxError> {
+    let mut connection = connect(&url).await?;
+    let write = format!("UPDATE {} SET format = format WHERE session_key = '{key}'", space.namespace());
+    for statement in ["BEGIN".to_owned(), write] {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
+    }
+    Ok(connection)
 }

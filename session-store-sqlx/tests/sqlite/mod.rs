@@ -44,3 +44,10 @@ pub(crate) async fn damage(space: Space, key: SessionKey, damage: Damage) -> Res
     }
     Ok(())
 }
+
+/// Holds the file as another program's transaction does that has written to it: SQLite has one lock for all.
+pub(crate) async fn lock(_: Space, _: SessionKey) -> Result<SqliteConnection, BoxError> {
+    let mut connection = SqliteConnection::connect(FILE).await?;
+    sqlx::raw_sql("PRAGMA busy_timeout = 20000; BEGIN IMMEDIATE").execute(&mut connection).await?;
+    Ok(connection)
+}
