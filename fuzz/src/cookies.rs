@@ -28,7 +28,8 @@ thread_local! {
 fn application() -> Application {
     let id = SessionId::parse(ID).expect("an id");
     let store = Arc::new(MemoryStore::new());
-    wait(plant(&store, &id, Data::empty()));
+    // One that is used: what is empty, or longer than the policy allows, may be ended or written by whoever opens it.
+    wait(plant(&store, &id, Data::parse(r#"{"planted":true}"#).expect("an object")));
     let signed = |secrets: &[&str]| SignedId.write(&id, &Secrets::new(secrets).expect("long enough"));
     let config = SessionConfig::new(store.clone(), Secrets::new([NEW, OLD]).expect("long enough"));
     Application { store, config: config.into(), genuine: [signed(&[NEW]), signed(&[OLD])] }
@@ -39,7 +40,7 @@ pub(crate) async fn plant(store: &MemoryStore, id: &SessionId, data: Data) {
     let (key, now) = (SessionKey::derive("session", id), SystemClock.now());
     let _ = store.delete(&key).await;
     store
-        .create(&key, &Record::new(data, now, now.saturating_add(Duration::from_secs(1 << 30))))
+        .create(&key, &Record::new(data, now, now.saturating_add(Duration::from_secs(3600))))
         .await
         .expect("it is free");
 }

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "actix")]
+pub mod actix;
 mod arrived;
 mod attributes;
 #[cfg(feature = "axum")]
@@ -20,6 +22,7 @@ mod find;
 mod finish;
 mod follow;
 mod format;
+mod fresh;
 mod head;
 mod issue;
 mod life;
@@ -48,13 +51,12 @@ mod values;
 mod work;
 
 pub use attributes::{Priority, SameSite, SecurePolicy};
-#[cfg(feature = "axum")]
-pub use axum::Fresh;
 pub use config::{SessionConfig, Sessions};
 pub use cookie::{CookiePolicy, CookiePolicyBuilder, InvalidCookie};
 pub use error::Error;
 pub use failure::{CommitFailure, FailurePolicy, LoadFailure, LogoutFailure, ServerErrors, UnreadableSession};
 pub use format::{CookieFormat, SignedId};
+pub use fresh::Fresh;
 pub use head::{RequestHead, SecureConnection};
 pub use limit::SessionLimit;
 pub use native::Native;

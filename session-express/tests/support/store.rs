@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use session_core::{
@@ -14,16 +13,22 @@ use session_store_memory::MemoryStore;
 pub(crate) struct WatchedStore {
     pub(crate) inner: MemoryStore,
     calls: Mutex<Vec<(&'static str, Option<SessionKey>)>>,
-    is_down: AtomicBool,
+    /// The calls that fail; all do with an empty name.
+    failing: Mutex<Option<&'static str>>,
 }
 
 impl WatchedStore {
     pub(crate) fn new(inner: MemoryStore) -> Self {
-        Self { inner, calls: Mutex::default(), is_down: AtomicBool::new(false) }
+        Self { inner, calls: Mutex::default(), failing: Mutex::default() }
     }
 
     pub(crate) fn set_down(&self, is_down: bool) {
-        self.is_down.store(is_down, Ordering::Relaxed);
+        *self.failing.lock().expect("no test panics under this lock") = is_down.then_some("");
+    }
+
+    /// Has the calls of this name fail, and no others.
+    pub(crate) fn set_failing(&self, call: &'static str) {
+        *self.failing.lock().expect("no test panics under this lock") = Some(call);
     }
 
     /// Returns the calls since the last time that this was asked.
@@ -47,7 +52,12 @@ impl WatchedStore {
 
     fn enter(&self, call: &'static str, key: Option<&SessionKey>) -> Result<()> {
         self.calls.lock().expect("no test panics under this lock").push((call, key.cloned()));
-        if self.is_down.load(Ordering::Relaxed) { Err(Error::unavailable("switched off")) } else { Ok(()) }
+        let failing = *self.failing.lock().expect("no test panics under this lock");
+        if failing.is_some_and(|name| call.starts_with(name)) {
+            Err(Error::unavailable("switched off"))
+        } else {
+            Ok(())
+        }
     }
 }
 

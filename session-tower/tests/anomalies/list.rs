@@ -1,16 +1,19 @@
 //! The histories of docs/anomalies.md through the layer: a handler is paused in the middle, other requests run through, and then the
 //! store and the browser's cookie are looked at.
 
-use std::convert::Infallible;
+//!
+//! The file above says how a request is sent through its framework's layer.
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use http::{Request, Response, header};
+use http::{Response, header};
 use session_core::{Clock, Expiry, ManualClock, OwnerId, Page, Record, Scope, SessionIndex, SessionStore, SystemClock};
+use session_http::{Error, Secrets, Session, SessionConfig};
 use session_store_memory::MemoryStore;
-use session_tower::{Error, Secrets, Session, SessionConfig, SessionLayer};
 use tokio::sync::Notify;
-use tower::{Layer, ServiceExt, service_fn};
+
+use super::{Layer, send};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -19,10 +22,22 @@ type Act = fn(&Session) -> Result<(), Error>;
 
 /// What a handler does: something, a pause if there is a gate, and something else.
 #[derive(Clone)]
-struct Script {
+pub(super) struct Script {
     before: Act,
     gate: Option<Arc<Gate>>,
     after: Act,
+}
+
+impl Script {
+    pub(super) async fn run(&self, session: &Session) -> Result<String, Error> {
+        (self.before)(session)?;
+        if let Some(gate) = &self.gate {
+            gate.reached.notify_one();
+            gate.open.notified().await;
+        }
+        (self.after)(session)?;
+        Ok(session.get::<u32>("n")?.unwrap_or_default().to_string())
+    }
 }
 
 #[derive(Default)]
@@ -35,7 +50,7 @@ struct Gate {
 struct Site {
     store: Arc<MemoryStore>,
     clock: Arc<ManualClock>,
-    layer: SessionLayer,
+    layer: Layer,
     cookie: Mutex<String>,
 }
 
@@ -66,27 +81,6 @@ fn logout(session: &Session) -> Result<(), Error> {
     Ok(())
 }
 
-async fn application(request: Request<Script>) -> Result<Response<String>, Infallible> {
-    Ok(run(&request).await.unwrap_or_else(|error| error.to_response()))
-}
-
-async fn run(request: &Request<Script>) -> Result<Response<String>, Error> {
-    let (session, script) = (Session::of(request).await?, request.body());
-    (script.before)(&session)?;
-    if let Some(gate) = &script.gate {
-        gate.reached.notify_one();
-        gate.open.notified().await;
-    }
-    (script.after)(&session)?;
-    Ok(Response::new(session.get::<u32>("n")?.unwrap_or_default().to_string()))
-}
-
-async fn send(layer: SessionLayer, cookie: String, script: Script) -> Response<String> {
-    let request = Request::post("/").header(header::COOKIE, cookie).body(script).expect("the cookie is a header");
-    let response = layer.layer(service_fn(application)).oneshot(request).await.expect("it always answers");
-    response.map(|body| body.into_inner().unwrap_or_else(|refusal| refusal))
-}
-
 impl Site {
     /// A site whose browser has a session with `n` set to 1. It ends an hour after its last use, and a day after its beginning.
     async fn new() -> Self {
@@ -99,7 +93,8 @@ impl Site {
         let store = Arc::new(MemoryStore::new().with_clock(of_store(clock.clone())));
         let secrets = Secrets::new(["a secret of the tests, 32 bytes or more"]).expect("it is long enough");
         let expiry = Expiry::idle_and_absolute(HOUR, 24 * HOUR).expect("not zero");
-        let layer = SessionLayer::new(store.clone(), secrets).with_clock(clock.clone()).with_expiry(expiry);
+        let config = SessionConfig::new(store.clone(), secrets).with_clock(clock.clone()).with_expiry(expiry);
+        let layer = Layer::from(config);
         let site = Self { store, clock, layer, cookie: Mutex::default() };
         site.request(increment).await;
         site
@@ -128,11 +123,12 @@ impl Site {
     async fn paused(&self, before: Act, after: Act, meanwhile: impl AsyncFnOnce()) -> Response<String> {
         let gate = Arc::new(Gate::default());
         let script = Script { before, gate: Some(gate.clone()), after };
-        let slow = tokio::spawn(send(self.layer.clone(), self.cookie(), script));
-        gate.reached.notified().await;
-        meanwhile().await;
-        gate.open.notify_one();
-        let response = slow.await.expect("the handler does not panic");
+        let others = async {
+            gate.reached.notified().await;
+            meanwhile().await;
+            gate.open.notify_one();
+        };
+        let (response, ()) = tokio::join!(send(self.layer.clone(), self.cookie(), script), others);
         self.learn(&response);
         response
     }
@@ -297,7 +293,7 @@ async fn a15_a17_and_a20_the_next_request_sees_all_of_the_last_and_a_read_create
     }
     let unknown =
         SessionConfig::new(Arc::new(MemoryStore::new()), Secrets::random_for_development().expect("it works"));
-    for layer in [site.layer.clone(), SessionLayer::from(unknown)] {
+    for layer in [site.layer.clone(), Layer::from(unknown)] {
         for cookie in ["", "__Host-session=made-up"] {
             let script = Script { before: nothing, gate: None, after: touch };
             let response = send(layer.clone(), cookie.to_owned(), script).await;
