@@ -1,13 +1,13 @@
 //! The list of anomalies over actix-web: the same as over tower.
 
-#[path = "../../session-tower/tests/anomalies/list.rs"]
-mod list;
+#[path = "../../session-tower/tests/anomalies/anomalies.rs"]
+mod anomalies;
 
 use actix_web::{App, HttpRequest, test, web};
 use http::{Response, header};
 use session_actix::{Error, Session, SessionMiddleware};
 
-use list::Script;
+use anomalies::Script;
 
 type Layer = SessionMiddleware;
 

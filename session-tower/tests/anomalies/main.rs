@@ -1,6 +1,6 @@
 //! The list of anomalies over tower.
 
-mod list;
+mod anomalies;
 
 use std::convert::Infallible;
 
@@ -8,7 +8,7 @@ use http::{Request, Response, header};
 use session_tower::{Session, SessionLayer};
 use tower::{Layer as _, ServiceExt, service_fn};
 
-use list::Script;
+use anomalies::Script;
 
 type Layer = SessionLayer;
 
