@@ -1,9 +1,9 @@
 //! A line between a store and its server that can be cut, and that counts what goes over it.
 
-use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::ReadHalf;
@@ -11,6 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::gate::Gate;
+use crate::ports::{Ports, ports, rename};
+use crate::snatch::Snatch;
 
 /// A TCP line from a port of its own to a server, for the hooks about [outages](crate::Suite::survives_outage) and
 /// [round trips](crate::Suite::counts_round_trips): point the store at [`address`](Self::address).
@@ -21,17 +23,29 @@ pub struct Proxy {
     address: SocketAddr,
     line: watch::Sender<Line>,
     trips: Arc<AtomicU64>,
+    snatch: Arc<Snatch>,
 }
 
-/// What the line does with a connection.
+/// What the line does with its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Line {
+struct Line {
+    state: State,
+    /// How often the line has forgotten its connections: those from before are dead, and nobody was told.
+    age: u64,
+    /// How long a new connection waits before anybody listens.
+    greeting: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
     /// Hands everything on.
     Whole,
     /// Ends connections, and new ones at once, as a server does that is gone.
     Cut,
     /// Takes everything and answers nothing, as a network does that loses packets.
     Silent,
+    /// Keeps what both say, and hands it on later: a server that stands still and then goes on.
+    Held,
 }
 
 impl Proxy {
@@ -58,9 +72,16 @@ impl Proxy {
 
     fn behind(door: TcpListener, target: String, gate: &Arc<Gate>, ports: &Ports) -> std::io::Result<Self> {
         let address = door.local_addr()?;
-        let (line, watched) = watch::channel(Line::Whole);
+        let (line, watched) = watch::channel(Line { state: State::Whole, age: 0, greeting: Duration::ZERO });
+        let snatch = Arc::new(Snatch::default());
         let trips = Arc::new(AtomicU64::new(0));
-        let way = Way { target, trips: Arc::clone(&trips), gate: Arc::clone(gate), ports: Arc::clone(ports) };
+        let way = Way {
+            target,
+            trips: Arc::clone(&trips),
+            gate: Arc::clone(gate),
+            ports: Arc::clone(ports),
+            snatch: Arc::clone(&snatch),
+        };
         tokio::spawn(async move {
             let mut ended = watched.clone();
             loop {
@@ -74,7 +95,7 @@ impl Proxy {
                 }
             }
         });
-        Ok(Self { address, line, trips })
+        Ok(Self { address, line, trips, snatch })
     }
 
     /// Returns where the store shall connect to.
@@ -84,17 +105,46 @@ impl Proxy {
 
     /// Cuts the line: connections end, and new ones end at once.
     pub fn cut(&self) {
-        self.line.send_replace(Line::Cut);
+        self.becomes(State::Cut);
     }
 
     /// Makes the line silent: connections stay, but nothing comes through any more.
     pub fn silence(&self) {
-        self.line.send_replace(Line::Silent);
+        self.becomes(State::Silent);
     }
 
-    /// Makes the line whole again, for new connections; those that were silent end.
+    /// Holds what both sides say, on old and new connections, until the line is mended; then it arrives.
+    pub fn hold(&self) {
+        self.becomes(State::Held);
+    }
+
+    /// Forgets the connections that there are: they stay open and answer nothing any more, and new ones are whole.
+    pub fn forget(&self) {
+        self.line.send_modify(|line| line.age += 1);
+    }
+
+    /// Lets new connections wait before the server greets them.
+    pub fn greet_after(&self, greeting: Duration) {
+        self.line.send_modify(|line| line.greeting = greeting);
+    }
+
+    /// Makes the line whole again, for new connections and those that were held; those that were silent end.
     pub fn mend(&self) {
-        self.line.send_replace(Line::Whole);
+        self.becomes(State::Whole);
+    }
+
+    /// Returns the trap for what a client says.
+    pub(crate) fn snatch(&self) -> &Snatch {
+        &self.snatch
+    }
+
+    /// Returns the same trap, for longer than the line is looked at.
+    pub(crate) fn trap(&self) -> Arc<Snatch> {
+        Arc::clone(&self.snatch)
+    }
+
+    fn becomes(&self, state: State) {
+        self.line.send_modify(|line| line.state = state);
     }
 
     /// Returns how many round trips went over the line: how often a client spoke after the server had its say.
@@ -105,34 +155,6 @@ impl Proxy {
     }
 }
 
-/// The ports of servers as they name each other, and those that the client shall read instead.
-type Ports = Arc<[(String, String)]>;
-
-fn ports(doors: &[(&str, TcpListener)]) -> std::io::Result<Vec<(String, String)>> {
-    doors
-        .iter()
-        .map(|(target, door)| {
-            let port = target.strip_prefix("127.0.0.1:").filter(|port| port.len() == 5);
-            let port =
-                port.ok_or_else(|| Error::new(ErrorKind::InvalidInput, "not a port of five digits at 127.0.0.1"))?;
-            // Those that the system chooses by itself have five digits.
-            Ok((port.to_owned(), door.local_addr()?.port().to_string()))
-        })
-        .collect()
-}
-
-/// Replaces ports that stand by themselves, as text. Both have as many digits, so that nothing moves.
-fn rename(bytes: &mut [u8], ports: &Ports) {
-    let mut start = 0;
-    while let Some(colon) = bytes[start..].iter().position(|byte| matches!(byte, b':' | b'\n')) {
-        start += colon + 1;
-        let named = bytes.get(start..start + 5).filter(|_| matches!(bytes.get(start + 5), Some(b'\r' | 0)));
-        if let Some((_, port)) = named.and_then(|named| ports.iter().find(|(port, _)| port.as_bytes() == named)) {
-            bytes[start..start + 5].copy_from_slice(port.as_bytes());
-        }
-    }
-}
-
 /// Where connections lead to, and what is seen of them on the way.
 #[derive(Debug, Clone)]
 struct Way {
@@ -140,40 +162,54 @@ struct Way {
     trips: Arc<AtomicU64>,
     gate: Arc<Gate>,
     ports: Ports,
+    snatch: Arc<Snatch>,
 }
 
 impl Way {
     async fn lead(self, mut client: TcpStream, mut line: watch::Receiver<Line>) {
-        let state = *line.borrow_and_update();
+        let Line { state, age, greeting } = *line.borrow_and_update();
         match state {
-            Line::Cut => return,
-            Line::Silent => {
+            State::Cut => return,
+            State::Silent => {
                 // Until the line changes; then the client has to connect again.
                 drop(line.changed().await);
                 return;
             }
-            Line::Whole => {}
+            State::Whole | State::Held => {}
+        }
+        tokio::time::sleep(greeting).await;
+        if !is_handed_on(&mut line.clone()).await {
+            return;
         }
         let Ok(mut server) = TcpStream::connect(&self.target).await else { return };
-        let is_silent = tokio::select! {
+        let ends = |line: &Line| line.age != age || matches!(line.state, State::Cut | State::Silent);
+        let held = line.clone();
+        let is_cut = tokio::select! {
             // The line first: an answer to what was said just before it changed comes through no more.
             biased;
-            change = line.changed() => change.is_ok() && *line.borrow_and_update() == Line::Silent,
-            () = self.pass_on(&mut client, &mut server) => false,
+            ended = line.wait_for(ends) => ended.map_or(true, |line| line.age == age && line.state == State::Cut),
+            () = self.pass_on(&mut client, &mut server, held) => true,
         };
-        if is_silent {
-            // The connection stays open and says nothing.
-            drop(line.changed().await);
+        if is_cut {
+            return;
+        }
+        // The connection stays open and says nothing: until the line changes, or for ever if it is forgotten.
+        let is_forgotten = line.borrow_and_update().age != age;
+        tokio::select! {
+            _ = line.wait_for(|line| !is_forgotten && line.state != State::Silent) => {}
+            () = swallow(&mut client) => {}
         }
     }
 
     /// Hands on what both say, until one of them has enough.
-    async fn pass_on(&self, client: &mut TcpStream, server: &mut TcpStream) {
+    async fn pass_on(&self, client: &mut TcpStream, server: &mut TcpStream, line: watch::Receiver<Line>) {
         // Small packets shall not wait for each other, or the proxy would be seen in the timing.
         drop((client.set_nodelay(true), server.set_nodelay(true)));
+        let (mut line_up, mut line_down) = (line.clone(), line);
         let (mut from_client, mut to_client) = client.split();
         let (mut from_server, mut to_server) = server.split();
         let has_answered = AtomicBool::new(true);
+        // Says whether what the client said was snatched.
         let up = async {
             let mut said = Vec::with_capacity(MOST);
             while let Ok(1..) = from_client.read_buf(&mut said).await {
@@ -183,25 +219,33 @@ impl Way {
                         break;
                     }
                 }
-                if to_server.write_all(&said).await.is_err() {
+                if self.snatch.takes(&said) {
+                    return Some(said);
+                }
+                if !is_handed_on(&mut line_up).await || to_server.write_all(&said).await.is_err() {
                     break;
                 }
                 said.clear();
             }
+            None
         };
         let down = async {
             let mut said = vec![0; MOST];
             while let Ok(length @ 1..) = from_server.read(&mut said).await {
                 has_answered.store(true, Ordering::Relaxed);
                 rename(&mut said[..length], &self.ports);
-                if to_client.write_all(&said[..length]).await.is_err() {
+                if !is_handed_on(&mut line_down).await || to_client.write_all(&said[..length]).await.is_err() {
                     break;
                 }
             }
         };
-        tokio::select! {
-            () = up => {}
-            () = down => {}
+        let snatched = tokio::select! {
+            snatched = up => snatched,
+            () = down => None,
+        };
+        if let Some(said) = snatched {
+            drop(client.shutdown().await);
+            self.snatch.deliver_later(server, &said).await;
         }
     }
 
@@ -216,6 +260,17 @@ impl Way {
             }
         }
     }
+}
+
+/// Waits while the line is held. Says `false` if there is no line any more.
+async fn is_handed_on(line: &mut watch::Receiver<Line>) -> bool {
+    line.wait_for(|line| line.state != State::Held).await.is_ok()
+}
+
+/// Reads until the client has enough.
+async fn swallow(client: &mut TcpStream) {
+    let mut said = vec![0; 1024];
+    while let Ok(1..) = client.read(&mut said).await {}
 }
 
 /// How many bytes are handed on at once.
@@ -262,20 +317,8 @@ mod tests {
         let mut third = TcpStream::connect(proxy.address()).await.expect("the proxy listens");
         assert_eq!(ask(&mut third).await.ok(), Some(b'x'));
         proxy.silence();
-        let waited = tokio::time::timeout(std::time::Duration::from_millis(50), ask(&mut third)).await;
+        let waited = tokio::time::timeout(Duration::from_millis(50), ask(&mut third)).await;
         assert!(waited.is_err(), "something came over a silent line");
-    }
-
-    #[test]
-    fn a_port_is_renamed_where_it_stands_by_itself() {
-        let ports: Ports = Arc::new([("21000".to_owned(), "40123".to_owned())]);
-        let mut said =
-            b"*2\r\n:21000\r\n$5\r\n21000\r\n-MOVED 7 127.0.0.1:21000\r\n{\"n\":21000}\n210001\r\n:21000\0:2100"
-                .to_vec();
-        rename(&mut said, &ports);
-        let renamed =
-            "*2\r\n:40123\r\n$5\r\n40123\r\n-MOVED 7 127.0.0.1:40123\r\n{\"n\":21000}\n210001\r\n:40123\0:2100";
-        assert_eq!(String::from_utf8_lossy(&said), renamed);
     }
 
     #[tokio::test]

@@ -18,6 +18,7 @@ mod outage;
 mod owner;
 mod peer;
 mod race;
+mod recovery;
 mod residue;
 mod revision;
 mod rotate;
@@ -56,6 +57,7 @@ pub(crate) fn all() -> Vec<Case> {
         held::cases(),
         cost::cases(),
         outage::cases(),
+        recovery::cases(),
     ]
     .into_iter()
     .flatten()

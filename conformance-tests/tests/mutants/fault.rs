@@ -117,6 +117,13 @@ pub(crate) enum Fault {
     SecondConflictEndsSession,
     TouchTakesTheRecordOut,
     UpdateFilesLater,
+    KeepsConnectionsOfThoseWhoLeft,
+    WaitsForAPlaceWithoutEnd,
+    ConnectsWithinTheCall,
+    ForgetsConnectionsOneByOne,
+    RestsAfterCut,
+    RestsAfterTimeout,
+    RepeatsCreate,
     ClockIsReadBeforeTheWait,
     LoadMakesTwoTrips,
     ClearGoesOneByOne,
@@ -125,6 +132,22 @@ pub(crate) enum Fault {
     OutageIsForEver,
     PanicsOnEmptyObject,
     NeverAnswersAnEarlierTouch,
+}
+
+impl Fault {
+    /// Says whether it is one of the specimen that talks to a server.
+    pub(crate) fn is_wired(self) -> bool {
+        matches!(
+            self,
+            Self::RepeatsCreate
+                | Self::RestsAfterTimeout
+                | Self::RestsAfterCut
+                | Self::ForgetsConnectionsOneByOne
+                | Self::ConnectsWithinTheCall
+                | Self::WaitsForAPlaceWithoutEnd
+                | Self::KeepsConnectionsOfThoseWhoLeft
+        )
+    }
 }
 
 /// Every fault with the rule that it breaks.
@@ -243,6 +266,13 @@ pub(crate) const ALL: &[(Fault, &str)] = &[
     (Fault::RotateHidesNewForAMoment, "RACE-03"),
     (Fault::TouchTakesTheRecordOut, "CANCEL-01"),
     (Fault::ClockIsReadBeforeTheWait, "HELD-01"),
+    (Fault::RepeatsCreate, "HELD-02"),
+    (Fault::RestsAfterTimeout, "RECOVERY-01"),
+    (Fault::RestsAfterCut, "RECOVERY-02"),
+    (Fault::ForgetsConnectionsOneByOne, "RECOVERY-03"),
+    (Fault::ConnectsWithinTheCall, "RECOVERY-04"),
+    (Fault::WaitsForAPlaceWithoutEnd, "RECOVERY-05"),
+    (Fault::KeepsConnectionsOfThoseWhoLeft, "GIVEN-UP-01"),
     (Fault::UpdateFilesLater, "GAP-01"),
     (Fault::LoadMakesTwoTrips, "COST-01"),
     (Fault::ClearGoesOneByOne, "COST-01"),

@@ -7,6 +7,7 @@
 mod fault;
 mod specimen;
 mod state;
+mod wired;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     let mut trials = vec![
         Trial::test("the contract, the cases and the faults name the same rules", names_agree),
         Trial::test("a store that keeps every rule passes in memory", || passes(&in_memory(Fault::None).report()?)),
+        Trial::test("a store that keeps every rule passes over lines", || passes(&wired::suite(Fault::None).report()?)),
         Trial::test("a store that keeps every rule passes in files", || {
             // The files of the specimens are read and written whole: for the rules about processes that is fast enough.
             passes(&in_files(Fault::None).report_of("PEER")?)?;
@@ -73,6 +75,11 @@ fn failed_rules(fault: Fault) -> Result<Vec<&'static str>, BoxError> {
     let reports = match fault {
         Fault::ProcessesCacheEverything | Fault::WritesAreBuffered => {
             vec![in_files(fault).report_of("PEER")?, in_files(fault).report_of("REOPEN")?]
+        }
+        // These take their time: the case of the rule alone.
+        _ if fault.is_wired() => {
+            let rule = ALL.iter().find(|(one, _)| *one == fault).map_or("", |(_, rule)| rule);
+            vec![wired::suite(fault).report_of(rule)?]
         }
         _ => vec![in_memory(fault).report()?],
     };

@@ -5,9 +5,9 @@ use std::time::Duration;
 use conformance_tests::Space;
 use session_core::BoxError;
 
-/// Where the case is about waiting, it shall not wait for long.
+/// Where the case is about waiting, it says so.
 pub(crate) fn timeout(space: &Space) -> Duration {
-    Duration::from_millis(if space.namespace().starts_with("ct_outage") { 500 } else { 2000 })
+    space.timeout().unwrap_or(Duration::from_secs(2))
 }
 
 /// Returns the URL of a server if the environment names one.
