@@ -30,9 +30,11 @@ pub struct ExpressVisit {
     original: Data,
     /// The values as they were stored last: `savedHash`.
     saved: Option<Data>,
-    /// The values of what was unpacked last.
-    unpacked: Data,
-    /// The id has changed since then: by `regenerate`, a login or a rotation.
+    /// The session whose id was presented is there.
+    is_found: bool,
+    /// What is stored was loaded again, as another request has written it meanwhile.
+    is_overtaken: bool,
+    /// A handler gave the session another id: by `regenerate`, a login or a rotation.
     is_replaced: bool,
     absence: Option<Absence>,
     cookie: ExpressCookie,
@@ -72,7 +74,8 @@ impl ExpressVisit {
             presented,
             original: Data::empty(),
             saved: None,
-            unpacked: Data::empty(),
+            is_found: false,
+            is_overtaken: false,
             is_replaced: false,
             absence: None,
             given: cookie.clone(),
@@ -122,8 +125,18 @@ impl ExpressVisit {
         }
     }
 
+    /// Says whether the session is not the one that was loaded: `originalId !== sess.id`.
+    fn is_another(&self, facts: &Facts<'_>) -> bool {
+        self.is_replaced || (self.is_found && !self.is_presented(facts))
+    }
+
+    /// Says whether another request has just stored what this one has: `resave` has been done.
+    fn is_saved_elsewhere(&self, facts: &Facts<'_>) -> bool {
+        self.is_overtaken && !facts.is_changed() && self.cookie == self.given
+    }
+
     fn is_modified(&self, facts: &Facts<'_>, values: &Data) -> bool {
-        self.is_replaced || facts.is_own_changed() || !is_same(&self.original, values)
+        self.is_another(facts) || facts.is_own_changed() || !is_same(&self.original, values)
     }
 
     fn sets_cookie(&self, facts: &Facts<'_>) -> bool {
@@ -151,11 +164,6 @@ impl Visit for ExpressVisit {
         self.presented.iter().cloned().collect()
     }
 
-    fn chosen(&mut self, _id: &SessionId) {
-        self.original = self.unpacked.clone();
-        self.saved = (!self.express.saves_unchanged).then(|| self.unpacked.clone());
-    }
-
     /// Every session is loaded, and saved or touched.
     fn is_eager(&self) -> bool {
         self.is_seen
@@ -167,7 +175,12 @@ impl Visit for ExpressVisit {
         if self.cookie == self.given {
             self.restore(taken.cookie);
         }
-        self.unpacked = taken.original;
+        if self.is_found {
+            self.is_overtaken = true;
+        } else {
+            self.saved = (!self.express.saves_unchanged).then(|| taken.original.clone());
+            (self.original, self.is_found) = (taken.original, true);
+        }
         taken.values
     }
 
@@ -195,9 +208,9 @@ impl Visit for ExpressVisit {
             is_absent: self.is_absent(facts) || facts.is_gone(),
             is_presented: self.is_presented(facts),
             has_saved: self.saved.is_some(),
-            is_saved: !self.is_replaced
+            is_saved: !self.is_another(facts)
                 && !facts.is_own_changed()
-                && self.saved.as_ref().is_some_and(|saved| is_same(saved, &values)),
+                && (self.is_saved_elsewhere(facts) || self.saved.as_ref().is_some_and(|saved| is_same(saved, &values))),
             is_modified: self.is_modified(facts, &values),
             saves_uninitialized: self.express.saves_uninitialized,
         });
@@ -232,11 +245,16 @@ impl Visit for ExpressVisit {
                     _ => None,
                 };
             }
-            Note::Rotated => self.is_replaced = true,
+            // Who is who is not dropped quietly, though the session was unset before.
+            Note::Rotated => (self.is_replaced, self.absence) = (true, None),
             Note::Unset => self.absence = Some(Absence::Unset),
-            // The methods of a session that was regenerated are the plain ones, which do not remember what they stored.
-            Note::Saved(_) if self.is_replaced => {}
-            Note::Saved(values) => self.saved = Some(values.clone()),
+            Note::Saved(values) => {
+                self.given = self.cookie.clone();
+                // The methods of a session that was regenerated are the plain ones, which do not remember what they stored.
+                if !self.is_replaced {
+                    self.saved = Some(values.clone());
+                }
+            }
             Note::Reloaded => self.cookie = self.given.clone(),
             Note::Failed => self.has_failed = true,
             _ => {}

@@ -8,7 +8,7 @@ use crate::meta::Age;
 
 /// How many sessions of a user are listed to find one that came from another a moment ago, and how many of these are loaded.
 const LISTED: u32 = 200;
-const LOADED: usize = 6;
+const LOADED: usize = 12;
 
 /// A session whose id changes between the look and what is done with it is missed; a second look finds it.
 pub(crate) const LOOKS: u32 = 3;

@@ -173,8 +173,7 @@ impl Commit {
         }
         let (owner, sessions) = (end.loaded.as_ref().and_then(|record| record.owner.clone()), self.sessions.clone());
         let (mut has_moved, mut has_ended) = (false, false);
-        let mut became = sessions.recent.others(&end.key, now);
-        let is_guess = sessions.recent.is_guess(&end.key, was_live);
+        let (heirs, is_guess) = sessions.recent.heirs(&end.key, was_live);
         match fate {
             Some(Became::Moved { to, .. }) => {
                 // A session of the user who logs in now is not what is to end.
@@ -182,16 +181,15 @@ impl Commit {
                 if end.reason == Reason::AnotherUser && sessions.load_if(&to, is_still).await?.is_none() {
                     return Ok(false);
                 }
-                became.insert(0, to);
             }
-            Some(Became::Ended | Became::Emptied) if became.is_empty() && !is_guess => return Ok(false),
+            Some(Became::Ended | Became::Emptied) if heirs.is_empty() && !is_guess => return Ok(false),
             Some(Became::Ended | Became::Emptied) => {}
             // Another request is giving it another id.
             Some(Became::Dying { moves: true, .. }) if !is_own => {}
             Some(Became::Dying { .. }) | None if end.is_dead || was_live || was_rotated => {}
             Some(Became::Dying { .. }) | None => return Ok(false),
         }
-        for to in &became {
+        for to in &heirs {
             if self.end(to, end).await? {
                 events::followed(&end.key, to);
                 has_ended = true;
@@ -201,7 +199,7 @@ impl Commit {
             }
         }
         has_moved |= is_guess;
-        if !became.is_empty() && !has_moved {
+        if !heirs.is_empty() && !has_moved {
             return Ok(has_ended);
         }
         if end.reason == Reason::AnotherUser {

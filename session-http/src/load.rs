@@ -30,24 +30,22 @@ impl Request {
             events::presented_several();
             return Ok(Box::new(State { is_several: true, ..State::of(Base::New, keys) }));
         }
-        let mut found: Option<Base> = None;
-        let mut is_several = false;
+        let (mut found, mut unread) = (Few::default(), Few::default());
         for (id, key) in ids.iter().zip(keys.iter()) {
-            if let Some(base) = self.load_one(id.clone(), key, visit).await? {
-                match (&found, &base) {
-                    // One that cannot be read does not stand in the way of one that can.
-                    (Some(Base::Stored(_)), Base::Unread { .. }) => continue,
-                    (Some(Base::Unread { .. }), Base::Stored(_)) | (None, _) => {}
-                    _ => is_several = true,
-                }
-                found = Some(base);
+            match self.load_one(id.clone(), key, visit).await? {
+                Some(Base::Stored(stored)) => found.push(stored),
+                Some(base) => unread.push(base),
+                None => {}
             }
         }
-        if is_several {
+        // One that cannot be read does not stand in the way of one that can.
+        if found.len() > 1 || (found.is_empty() && unread.len() > 1) {
             events::presented_several();
-            return Ok(Box::new(State { is_several, ..State::of(Base::New, keys) }));
+            let live = found.into_iter().map(|stored| (stored.key, stored.record)).collect();
+            return Ok(Box::new(State { is_several: true, live, ..State::of(Base::New, keys) }));
         }
-        let base = found.unwrap_or_else(|| self.not_found(&keys));
+        let base = found.into_iter().map(Base::Stored).chain(unread).next();
+        let base = base.unwrap_or_else(|| self.not_found(&keys));
         if let Some(id) = base.stored().and_then(|stored| stored.id.as_ref()) {
             visit.chosen(id);
         }

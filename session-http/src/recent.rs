@@ -1,6 +1,6 @@
 //! The keys that died a moment ago, and what became of them: for requests that were on their way, for logouts, and for a login that is sent twice.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -127,42 +127,25 @@ impl Recent {
         }
     }
 
-    /// Says whether it may have become something else that nobody here knows.
-    pub(crate) fn is_guess(&self, key: &SessionKey, was_live: bool) -> bool {
+    /// Returns all that a key became in the end, over a few steps and whatever there was of several; and whether it may have become something else
+    /// that nobody here knows.
+    pub(crate) fn heirs(&self, key: &SessionKey, was_live: bool) -> (Vec<SessionKey>, bool) {
         let memory = self.memory();
-        let (mut key, mut is_counted) = (key, was_live);
-        for _ in 0..=Self::STEPS {
-            let Some(death) = memory.keys.get(key) else { break };
-            if death.is_moving || (is_counted && death.is_guess) {
-                return true;
+        let (mut heirs, mut is_guess) = (Vec::new(), false);
+        let (mut seen, mut open) = (HashSet::from([key]), VecDeque::from([(key, was_live, 0)]));
+        while let Some((key, is_counted, steps)) = open.pop_front() {
+            let death = memory.keys.get(key);
+            is_guess |= death.is_some_and(|death| death.is_moving || (is_counted && death.is_guess));
+            let became: Vec<_> = death.filter(|_| steps < Self::STEPS).into_iter().flat_map(Death::heirs).collect();
+            if became.is_empty() && steps > 0 {
+                heirs.push(key.clone());
             }
-            let Became::Moved { to, .. } = &death.became else { break };
             // What it was rotated into was live.
-            (key, is_counted) = (to, !death.is_guess);
+            let is_counted = death.is_some_and(|death| !death.is_guess);
+            let unseen = became.into_iter().filter(|key| seen.insert(key));
+            open.extend(unseen.map(|key| (key, is_counted, steps + 1)));
         }
-        false
-    }
-
-    fn all_others(&self, key: &SessionKey) -> Vec<SessionKey> {
-        let memory = self.memory();
-        let (mut key, mut others) = (key, Vec::new());
-        for _ in 0..=Self::STEPS {
-            let Some(death) = memory.keys.get(key) else { break };
-            others.extend(death.others.iter().cloned());
-            let Became::Moved { to, .. } = &death.became else { break };
-            key = to;
-        }
-        others
-    }
-
-    /// Returns what else a key became, or what it became, and that in the end.
-    pub(crate) fn others(&self, key: &SessionKey, now: Timestamp) -> Vec<SessionKey> {
-        let others = self.all_others(key);
-        let end = |key: SessionKey| match self.fate(&key, now) {
-            Some(Became::Moved { to, .. }) => to,
-            _ => key,
-        };
-        others.into_iter().map(end).collect()
+        (heirs, is_guess)
     }
 
     /// Returns what became of a key in the end, over a few steps.
@@ -204,6 +187,14 @@ impl Recent {
     fn memory(&self) -> MutexGuard<'_, Memory> {
         // Nothing that can panic runs under the lock.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Death {
+    /// Returns what it became, the latest last.
+    fn heirs(&self) -> impl Iterator<Item = &SessionKey> {
+        let to = if let Became::Moved { to, .. } = &self.became { Some(to) } else { None };
+        self.others.iter().chain(to)
     }
 }
 
@@ -290,6 +281,24 @@ mod tests {
         assert!(recent.was_on_its_way(&key(1), before, at(0)));
         assert!(!recent.was_on_its_way(&key(1), recent.deaths(), at(0)));
         assert!(!recent.was_on_its_way(&key(2), before, at(0)), "who wrote to it begins anew");
+    }
+
+    #[test]
+    fn all_that_a_key_became_is_known_over_three_steps() {
+        let recent = Recent::default();
+        let to = |from: usize, to: usize| recent.note(&key(from), Became::Moved { to: key(to), id: None }, at(0));
+        [(1, 2), (2, 3), (1, 4), (2, 4), (4, 5)].into_iter().for_each(|(one, other)| to(one, other));
+        let heirs = |of| {
+            let mut heirs = recent.heirs(&key(of), true).0;
+            heirs.sort();
+            heirs
+        };
+        assert_eq!(heirs(1), [key(3), key(5)]);
+        assert_eq!((heirs(3), heirs(4)), (vec![], vec![key(5)]));
+        [(5, 6), (6, 7)].into_iter().for_each(|(one, other)| to(one, other));
+        assert_eq!(heirs(1), [key(3), key(6)], "key 4 is reached in one step, and no more than three are gone");
+        to(7, 5);
+        assert_eq!(heirs(5), [], "a circle");
     }
 
     #[test]

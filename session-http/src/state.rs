@@ -60,6 +60,8 @@ pub(crate) struct State {
     pub(crate) presented: Few<SessionKey>,
     /// Two of them were live, and none counts.
     pub(crate) is_several: bool,
+    /// Those, where they were looked up.
+    pub(crate) live: Vec<(SessionKey, Record)>,
     /// This request changed what is stored.
     pub(crate) has_changed: bool,
     /// The keys that this request asked the store to end, and had no answer.
@@ -203,7 +205,8 @@ impl State {
         if is_another {
             self.end(Reason::AnotherUser);
         }
-        self.end_others(Reason::Beside);
+        let others = self.end_others(Reason::Beside);
+        self.work.ends.extend(others);
         self.work.owner = Some(Owner::Login(owner, now));
         self.work.rotates = true;
         is_another
@@ -211,27 +214,27 @@ impl State {
 
     /// Ends what the browser presents beside the session. Where all is dead, a login keeps it, as it may join what that became, and a logout
     /// ends what that became.
-    fn end_others(&mut self, reason: Reason) {
+    fn end_others(&mut self, reason: Reason) -> Vec<End> {
         let own = match &self.base {
-            Base::New if !self.is_several => return,
-            Base::Ended { .. } if reason != Reason::Logout => return,
+            Base::New if !self.is_several => return Vec::new(),
+            Base::Ended { .. } if reason != Reason::Logout => return Vec::new(),
             Base::New => None,
             Base::Stored(stored) => Some(stored.key.clone()),
             Base::Ended { key, .. } | Base::Unread { key, .. } => Some(key.clone()),
         };
-        let others = self.presented.iter().filter(|&key| Some(key) != own.as_ref());
-        let reason = if let Base::Ended { .. } = &self.base { reason } else { Reason::Beside };
-        // But for two that are live, they were looked up and not found, or have died since.
-        let ends = others.map(|key| End { is_absent: !self.is_several, ..End::of(key, reason) });
-        self.work.ends.extend(ends.collect::<Vec<_>>());
-        self.presented = self.presented.iter().filter(|&key| Some(key) == own.as_ref()).cloned().collect();
+        let (own, others): (Vec<_>, _) = self.presented.iter().cloned().partition(|key| Some(key) == own.as_ref());
+        self.presented = own.into_iter().collect();
+        let was_looked_up = !self.is_several || !self.live.is_empty();
+        let end = |key: SessionKey| {
+            let loaded = self.live.iter().find(|(live, _)| *live == key).map(|(_, record)| record.clone());
+            End { is_absent: was_looked_up && loaded.is_none(), loaded, ..End::of(&key, reason) }
+        };
+        others.into_iter().map(end).collect()
     }
 
     /// Ends the session and begins an empty, anonymous one, which is stored only if something is set.
     pub(crate) fn end(&mut self, reason: Reason) {
-        if reason == Reason::Logout {
-            self.end_others(reason);
-        }
+        let others = if reason == Reason::Logout { self.end_others(reason) } else { Vec::new() };
         let base = std::mem::take(&mut self.base);
         let ends = if self.under_way.is_some() {
             self.cut.get_or_insert((reason, base));
@@ -243,7 +246,8 @@ impl State {
         };
         self.values = Values::default();
         let before = self.throw_away();
-        self.work.ends = before.into_iter().chain(ends).collect();
+        // What became of the others may be unknown, which is an error; the session itself ends before.
+        self.work.ends = before.into_iter().chain(ends).chain(others).collect();
     }
 
     /// Says whether the login that is wanted is found by the next one, by what it comes from.

@@ -66,6 +66,13 @@ impl<B> SessionBody<B> {
     }
 }
 
+/// The application's, empty: what a layer answers with that takes the place of this one's response.
+impl<B: Default> Default for SessionBody<B> {
+    fn default() -> Self {
+        Self::application(B::default())
+    }
+}
+
 impl<B> Body for SessionBody<B>
 where
     B: Body,

@@ -23,6 +23,9 @@ use crate::timer::TokioTimer;
 /// Where the same layer, or a clone of it, is around a request already, the inner one leaves it alone: there is one session, which the outer
 /// one commits. Of two layers with different configurations the handler gets the session of the inner one.
 ///
+/// Layers that answer in the place of a handler, as for a time-out or a panic, belong around this one: nothing of such a request is stored
+/// then. Within it their answer is one like any other, and what the handler did before is stored.
+///
 /// ```
 /// use session_tower::{CookiePolicy, Secrets, SessionLayer};
 /// use session_store_memory::MemoryStore;

@@ -1,4 +1,5 @@
-//! The layer around services whose body has no default, as that of a layer which traces or compresses responses.
+//! The layer around services whose body has no default, as that of a layer which traces or compresses responses, and within those that need
+//! one.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -82,4 +83,46 @@ async fn a_refused_commit_is_answered_without_the_applications_headers() {
     let Ok(response) = service.oneshot(Request::new(String::new())).await;
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert!(!response.headers().contains_key("x-secret"));
+}
+
+/// A layer that may answer by itself, with an empty body, as those of tower-http for time-outs and for CORS.
+#[derive(Clone)]
+struct Answers;
+
+#[derive(Clone)]
+struct AnswersService<S>(S);
+
+impl<S> Layer<S> for Answers {
+    type Service = AnswersService<S>;
+
+    fn layer(&self, inner: S) -> AnswersService<S> {
+        AnswersService(inner)
+    }
+}
+
+impl<S, R, B> Service<R> for AnswersService<S>
+where
+    S: Service<R, Response = Response<B>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    B: Default + Send + 'static,
+{
+    type Response = Response<B>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, _: R) -> Self::Future {
+        Box::pin(std::future::ready(Ok(Response::new(B::default()))))
+    }
+}
+
+#[tokio::test]
+async fn a_layer_around_it_may_answer_with_an_empty_body() {
+    let service = ServiceBuilder::new().layer(Answers).layer(sessions(MemoryStore::new())).service(service_fn(visit));
+    let Ok(response) = service.oneshot(Request::new(String::new())).await;
+    assert_eq!(response.into_body().into_inner(), Ok(String::new()), "the application's own, which is empty");
 }

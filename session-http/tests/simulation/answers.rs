@@ -1,5 +1,7 @@
 //! What has to hold between a browser and the application: what a request sees, and what it is answered.
 
+use std::collections::BTreeSet;
+
 use http::StatusCode;
 use session_core::{SessionKey, Timestamp};
 
@@ -33,6 +35,7 @@ impl Model {
             line,
             was_live,
             was_loaded: false,
+            loaded: BTreeSet::new(),
             is_answered: false,
             there,
             others,
@@ -153,7 +156,7 @@ impl Model {
             failures.push(format!("#{number} is answered {}", reason.unwrap_or("with an odd status")));
         }
         if (200..300).contains(&status) {
-            failures.extend(known.check_success(&asked, told, now));
+            failures.extend(known.check_success(&asked, told));
         }
         if let Told::Id(key) = told {
             failures.extend(known.check_new_id(&asked, key, now));

@@ -67,6 +67,8 @@ pub(crate) struct Asked {
     pub(crate) was_live: bool,
     /// The handler saw the session that it presents.
     pub(crate) was_loaded: bool,
+    /// What it found in the store.
+    pub(crate) loaded: BTreeSet<SessionKey>,
     pub(crate) is_answered: bool,
     /// What was in the session that it presents.
     pub(crate) there: Vec<usize>,
@@ -112,6 +114,14 @@ impl Model {
     pub(crate) fn describe(&self, record: &Record) -> String {
         let (owner, writes) = read(record);
         format!("{} {writes:?}", owner.as_deref().unwrap_or("anonymous"))
+    }
+
+    /// A request has found a session in the store.
+    pub(crate) fn load(&self, request: usize, key: &SessionKey) {
+        let mut known = self.known();
+        if let (false, Some(asked)) = (known.nobody_waits, known.requests.get_mut(&request)) {
+            asked.loaded.insert(key.clone());
+        }
     }
 
     /// Looks at what a write of the store has done. `request` is 0 for what is no request of a browser.

@@ -28,31 +28,38 @@ impl Known {
         ids.any(|key| self.is_dead(key, now)) || (is_several && !matches!(asked.job.act, Act::Login(_) | Act::Logout))
     }
 
-    /// Says whether nobody at the server of a request can know what became of the id that it presents: another server, or a call that was given up,
+    /// Says whether nobody at the server of a request can know what became of an id that it presents: another server, or a call that was given up,
     /// changed it before the request loaded it, or it was too long ago.
-    fn is_unknown(&self, asked: &Asked, known_for: Duration) -> bool {
-        let death = asked.presented.as_ref().and_then(|key| self.deaths.get(key));
-        let is_here = |death: &Death| death.server == Some(asked.job.server);
-        let is_known = |death: &Death| is_here(death) && asked.at.saturating_since(death.at) <= known_for;
-        !asked.was_loaded && !death.is_some_and(is_known)
+    fn is_unknown(&self, asked: &Asked, key: &SessionKey, known_for: Duration) -> bool {
+        let is_here = |death: &&Death| death.server == Some(asked.job.server);
+        let is_known = |death: &Death| asked.at.saturating_since(death.at) <= known_for;
+        !asked.loaded.contains(key) && !self.deaths.get(key).filter(is_here).is_some_and(is_known)
     }
 
-    pub(crate) fn check_success(&mut self, asked: &Asked, told: &Told, now: Timestamp) -> Vec<String> {
+    /// After a logout nothing lets in that one of the ids that it presented became, but what nobody at its server can know of.
+    fn check_logout(&mut self, asked: &Asked) -> Vec<String> {
+        let mut failures = Vec::new();
+        for key in asked.presented.iter().chain(&asked.beside) {
+            let Some(line) = self.lines.get(key).copied().filter(|line| self.live_in(*line).is_some()) else {
+                continue;
+            };
+            if self.is_unknown(asked, key, LOGOUTS_FOLLOW_FOR) {
+                self.displaced.insert(line);
+            } else {
+                failures.push(format!("#{} logged out, and an id of line {line} lets in", asked.job.number));
+            }
+        }
+        failures
+    }
+
+    pub(crate) fn check_success(&mut self, asked: &Asked, told: &Told) -> Vec<String> {
         let (number, act) = (asked.job.number, asked.job.act);
         let mut failures = Vec::new();
         if act.writes() && !self.writes.get(&number).is_some_and(|written| written.is_stored || written.is_refused) {
             failures.push(format!("#{number} was answered with a success, and what it wrote was never stored"));
         }
-        let live = asked.line.filter(|line| act == Act::Logout && self.live_in(*line).is_some());
-        if let Some(line) = live {
-            if self.is_unknown(asked, LOGOUTS_FOLLOW_FOR) {
-                self.displaced.insert(line);
-            } else {
-                failures.push(format!("#{number} logged out, and an id of line {line} lets in"));
-            }
-        }
-        if act == Act::Logout && asked.beside.iter().any(|key| self.live.contains_key(key) && !self.is_dead(key, now)) {
-            failures.push(format!("#{number} logged out, and another id that it presented lets in"));
+        if act == Act::Logout {
+            failures.extend(self.check_logout(asked));
         }
         let has_new_id = act.gives_new_id() && (asked.owner.is_some() || matches!(act, Act::Login(_)));
         // Other requests of the same moment may have ended it, or given it another id.
@@ -124,7 +131,8 @@ impl Known {
         };
         let presented = asked.presented.as_ref().zip(asked.line).filter(|(_, old)| *old != line);
         let (old_key, old) = presented?;
-        if self.is_unknown(asked, KNOWN_FOR) {
+        let is_unknown = self.is_unknown(asked, old_key, KNOWN_FOR);
+        if is_unknown {
             self.displace(old, line);
         }
         let Some((_, live)) = self.live_in(old) else { return self.check_heirs(asked, old, line, now) };
@@ -140,7 +148,7 @@ impl Known {
                 let is_one_of_two = !asked.beside.is_empty();
                 live.owner.as_deref() != Some(user) || is_cut || is_far || is_one_of_two || age > JOINS_WITHIN
             }
-            _ => self.is_unknown(asked, KNOWN_FOR),
+            _ => is_unknown,
         };
         if is_excused {
             self.displace(old, line);

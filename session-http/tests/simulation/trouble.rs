@@ -167,6 +167,9 @@ impl TroubledStore {
             let keys: Vec<String> = call.keys().into_iter().map(|key| self.model.name(key)).collect();
             format!("    #{request} {} {}{how}: {said}", call.name(), keys.join(" to "))
         });
+        if let (Call::Load(key), Ok(Answer::Loaded(Some(_)))) = (call, &answer) {
+            self.model.load(request, key);
+        }
         self.model.observe(request, call, &self.backend.store, self.world.now());
         answer
     }

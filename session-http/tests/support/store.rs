@@ -34,6 +34,8 @@ pub(crate) enum Trouble {
     Holds,
     /// It does what it is asked and holds its answer until [`WatchedStore::release`].
     HoldsAnswer,
+    /// The connection breaks, and what was sent (a create) arrives with [`WatchedStore::arrive`].
+    OnItsWay,
 }
 
 /// Trouble that begins after some calls that go well.
@@ -55,6 +57,8 @@ pub(crate) struct WatchedStore {
     yields: AtomicBool,
     reached: Notify,
     released: Notify,
+    /// Creates on their way to the store, of which the caller has been told that there is no answer.
+    on_their_way: Mutex<Vec<(SessionKey, Record)>>,
 }
 
 impl WatchedStore {
@@ -68,6 +72,7 @@ impl WatchedStore {
             yields: AtomicBool::new(false),
             reached: Notify::new(),
             released: Notify::new(),
+            on_their_way: Mutex::default(),
         }
     }
 
@@ -123,6 +128,15 @@ impl WatchedStore {
         self.released.notify_one();
     }
 
+    /// Has the creates arrive that were on their way, and returns their keys.
+    pub(crate) async fn arrive(&self) -> Vec<SessionKey> {
+        let creates = std::mem::take(&mut *self.on_their_way.lock().expect("no test panics under this lock"));
+        for (key, record) in &creates {
+            drop(self.inner.create(key, record).await);
+        }
+        creates.into_iter().map(|(key, _)| key).collect()
+    }
+
     /// Lets other tasks run before every call.
     pub(crate) fn yield_before_calls(&self) {
         self.yields.store(true, Ordering::Relaxed);
@@ -144,6 +158,7 @@ impl WatchedStore {
         match self.take_later().unwrap_or(trouble) {
             Trouble::None => work.await,
             Trouble::Down => Err(StoreError::unavailable("switched off")),
+            Trouble::OnItsWay => Err(StoreError::unavailable("the connection broke")),
             Trouble::Hangs => std::future::pending().await,
             Trouble::Slow(wait) => {
                 tokio::time::sleep(wait).await;
@@ -177,6 +192,12 @@ impl WatchedStore {
 impl SessionStore for WatchedStore {
     async fn create(&self, key: &SessionKey, record: &Record) -> StoreResult<Revision> {
         traces::keep_data_out(&record.data);
+        let is_on_its_way =
+            *self.trouble_at.lock().expect("no test panics under this lock") == Some(("create", Trouble::OnItsWay));
+        if is_on_its_way {
+            let sent = (key.clone(), record.clone());
+            self.on_their_way.lock().expect("no test panics under this lock").push(sent);
+        }
         self.call("create", self.inner.create(key, record)).await
     }
 

@@ -4,10 +4,11 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use session_core::Expiry;
 use session_http::{Session, SessionLimit};
 
 use crate::support::servers::{drop_when_held, interleavings, log_in};
-use crate::support::{App, Browser, Trouble, Visit};
+use crate::support::{App, Browser, HOUR, Trouble, Visit};
 
 /// Runs two logins of one user under one cookie in an order of their loads and commits; returns what the browser keeps
 /// when the answers arrive in that order, and in the other.
@@ -229,4 +230,18 @@ async fn who_merely_presents_an_id_from_before_a_login_gets_nothing_of_it() {
     .await;
     let session = app.visit(&planted).open().await;
     assert_eq!((session.owner(), session.get::<String>("cart").expect("it is text")), (None, None));
+}
+
+#[tokio::test]
+async fn a_second_click_finds_the_session_among_seven_of_the_user_though_the_other_server_has_another_idle_time_out() {
+    let app = App::new();
+    let long = Expiry::idle_and_absolute(2 * HOUR, 24 * HOUR).expect("not zero");
+    let other = app.neighbour(|config| config.with_expiry(long));
+    for _ in 0..6 {
+        app.login(&mut Browser::default(), "ada").await;
+    }
+    let browser = app.shopper().await;
+    other.login(&mut browser.clone(), "ada").await;
+    app.login(&mut browser.clone(), "ada").await;
+    assert_eq!(app.live_of("ada").await, 7, "the second click joined the first one's session");
 }

@@ -5,7 +5,7 @@ use http::{Method, Response};
 use session_http::Session;
 
 use crate::support::servers::{interleavings, log_in};
-use crate::support::{App, Browser, MINUTE};
+use crate::support::{App, Browser, MINUTE, Visit};
 
 const ROTATIONS: [fn(&Session); 3] =
     [|session| session.rotate(), |session| session.reauthenticate(), |session| log_in(session, "ada")];
@@ -127,6 +127,73 @@ async fn a_logout_of_a_session_that_has_ended_is_no_error() {
     second.open().await.logout();
     app.request(&mut browser, async |session| session.logout()).await;
     assert_eq!(second.finish().await.status(), 200);
+}
+
+/// A browser that presents the cookies of two, as it kept one from an earlier scope, at this server.
+fn both(app: &App, one: &Browser, two: &Browser) -> Visit {
+    let pair = |browser: &Browser| format!("{}={}", app.cookie_name(), browser.cookie.as_deref().unwrap_or_default());
+    app.visit_with(&[format!("{}; {}", pair(one), pair(two))])
+}
+
+#[tokio::test]
+async fn a_logout_ends_what_each_id_became_that_it_presents() {
+    for is_first in [true, false] {
+        let app = App::new();
+        let (earlier, current) = (ada(&app).await, app.shopper().await);
+        app.request(&mut earlier.clone(), async |session| session.rotate()).await;
+        let visit = if is_first { both(&app, &earlier, &current) } else { both(&app, &current, &earlier) };
+        visit.open().await.logout();
+        assert_eq!((visit.finish().await.status().as_u16(), app.live().await), (200, 0), "{is_first}");
+    }
+}
+
+#[tokio::test]
+async fn a_logout_ends_what_two_dead_ids_became_that_have_an_heir_in_common() {
+    let app = App::new();
+    let one = app.shopper().await;
+    let mut two = one.clone();
+    app.request(&mut two, async |session| session.rotate()).await;
+    app.request(&mut two.clone(), async |session| session.reauthenticate()).await;
+    // Both are dead, and what became of them is nobody's: the login begins a session beside it.
+    let login = both(&app, &one, &two);
+    log_in(&login.open().await, "ada");
+    let mut browser = Browser::default();
+    browser.learn(&login.finish().await);
+    assert_eq!(app.live().await, 2);
+    let logout = both(&app, &one, &browser);
+    app.request(&mut browser.clone(), async |session| session.logout()).await;
+    logout.open().await.logout();
+    assert_eq!((logout.finish().await.status().as_u16(), app.live().await), (200, 0));
+}
+
+#[tokio::test]
+async fn a_logout_ends_the_session_though_nobody_knows_what_another_id_became() {
+    let app = App::new();
+    let other = app.neighbour(|config| config);
+    let (earlier, current) = (app.shopper().await, ada(&app).await);
+    let mut moved = earlier.clone();
+    app.request(&mut moved, async |session| session.rotate()).await;
+    other.request(&mut moved, async |session| session.rotate()).await;
+    let logout = both(&app, &earlier, &current);
+    logout.open().await.logout();
+    let response = logout.finish().await;
+    assert_eq!((response.status().as_u16(), app.live_of("ada").await), (409, 0));
+    assert!(!app.is_logged_in(&current).await);
+}
+
+#[tokio::test]
+async fn a_logout_of_two_live_sessions_of_which_one_moves_meanwhile_ends_both_or_is_an_error() {
+    for (is_elsewhere, expected) in [(false, (200, 0)), (true, (409, 1))] {
+        let app = App::new();
+        let other = app.neighbour(|config| config);
+        let (one, two) = (app.shopper().await, app.shopper().await);
+        let logout = both(&app, &one, &two);
+        logout.open().await.logout();
+        let server = if is_elsewhere { &other } else { &app };
+        server.request(&mut two.clone(), async |session| session.rotate()).await;
+        let response = logout.finish().await;
+        assert_eq!((response.status().as_u16(), app.live().await), expected, "elsewhere: {is_elsewhere}");
+    }
 }
 
 /// Two servers, a login sent to both, and a logout with what the browser kept: tries every cookie that it had.

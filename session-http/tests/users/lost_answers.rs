@@ -187,3 +187,28 @@ async fn a_modify_counts_once_and_that_of_another_request_meanwhile_too() {
     .await;
     assert_eq!(app.value(&browser, "n").await, Some(11.into()));
 }
+
+#[tokio::test]
+async fn what_arrives_late_was_sent_under_a_key_that_no_later_attempt_has() {
+    for name in [None, Some("ada")] {
+        let app = App::new();
+        let mut browser = Browser::default();
+        app.store.set_trouble_at("create", Trouble::OnItsWay);
+        let visit = app.visit(&browser);
+        let session = visit.open().await;
+        session.set("cart", "tea").expect("text is JSON");
+        name.into_iter().for_each(|name| log_in(&session, name));
+        for _ in 0..2 {
+            assert!(session.save().await.is_err());
+        }
+        app.store.set_trouble_at("create", Trouble::None);
+        browser.learn(&visit.finish().await);
+        let key = app.key(&browser).await;
+        let had = browser.clone();
+        assert_eq!(app.request(&mut browser, async |session| session.logout()).await.status(), 200);
+        let late = app.store.arrive().await;
+        assert_eq!(late.len(), 2, "each attempt was sent");
+        assert!(late[0] != late[1] && !late.contains(&key), "{name:?}: under another key each");
+        assert!(app.visit(&had).open().await.is_new(), "{name:?}: what was logged out is live again");
+    }
+}
