@@ -4,7 +4,7 @@ use std::future::Future;
 
 use session_core::{BoxError, SessionKey};
 
-use crate::hooks::{Lock, Need};
+use crate::hooks::{Lock, Need, Outage};
 use crate::{Space, Suite};
 
 impl Suite {
@@ -73,5 +73,28 @@ impl Suite {
     {
         self.hooks.work = Some(std::sync::Arc::new(move |space, ()| Box::pin(work(space))));
         self.having(Need::Work)
+    }
+
+    /// Gives a way to leave the backend no room for more, on its disk or in its memory, and to give it room again.
+    ///
+    /// It must be the namespace's own room, or nobody else's cases may run meanwhile.
+    pub fn fills<F, Fut>(mut self, fill: F) -> Self
+    where
+        F: Fn(Space, Outage) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        self.hooks.fill = Some(std::sync::Arc::new(move |space, what| Box::pin(fill(space, what))));
+        self.having(Need::Full)
+    }
+
+    /// Gives a way to replace a namespace behind the store's back: what there is of it, the file, table, collection or folder, is
+    /// removed or renamed, and an empty one is made in its place.
+    pub fn replaces<F, Fut>(mut self, replace: F) -> Self
+    where
+        F: Fn(Space) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        self.hooks.replace = Some(std::sync::Arc::new(move |space, ()| Box::pin(replace(space))));
+        self.having(Need::Replacement)
     }
 }

@@ -6,7 +6,7 @@ use session_core::SessionKey;
 
 use crate::bench::Bench;
 use crate::check::{Failure, Outcome};
-use crate::hooks::{Lock, Need};
+use crate::hooks::{Lock, Need, Outage};
 
 impl Bench {
     /// Holds the lock of a stored record until what is returned is dropped.
@@ -31,6 +31,23 @@ impl Bench {
     pub(crate) async fn work(&self) -> Result<u64, Failure> {
         let hook = self.hooks.work.as_ref().ok_or_else(|| Failure::new(Need::Work.lack()))?;
         Ok(hook(self.space.clone(), ()).await?)
+    }
+
+    /// Leaves the backend no room for more, or gives it room again.
+    pub(crate) async fn fill(&self, what: Outage) -> Outcome {
+        let hook = self.hooks.fill.as_ref().ok_or_else(|| Failure::new(Need::Full.lack()))?;
+        Ok(hook(self.space.clone(), what).await?)
+    }
+
+    /// Replaces the namespace behind the store's back by an empty one.
+    pub(crate) async fn replace(&self) -> Outcome {
+        let hook = self.hooks.replace.as_ref().ok_or_else(|| Failure::new(Need::Replacement.lack()))?;
+        Ok(hook(self.space.clone(), ()).await?)
+    }
+
+    /// Says whether records can be damaged.
+    pub(crate) fn damages(&self) -> bool {
+        self.hooks.damage.is_some()
     }
 
     /// Lets time pass for these records: by the clock where the store asks it, so that what is filed under the expiry stays as the

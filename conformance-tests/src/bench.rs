@@ -172,7 +172,12 @@ impl Bench {
         match before {
             Some(before) => {
                 let now = self.raw().await?;
-                that(now == *before, format!("after {after} the backend keeps {now:?}, and not {before:?}"))
+                let (more, less) = (beside(&now, before), beside(before, &now));
+                let (had, has) = (before.len(), now.len());
+                let what = format!(
+                    "the backend kept {had} lines before and keeps {has} after {after}; new are {more:?}, gone {less:?}"
+                );
+                that(now == *before, what)
             }
             None => Ok(()),
         }
@@ -288,6 +293,11 @@ impl Bench {
             Ok(())
         }
     }
+}
+
+/// Returns the lines that are in the one view and not in the other.
+fn beside(one: &[String], other: &[String]) -> Vec<String> {
+    one.iter().filter(|line| !other.contains(line)).map(|line| shortened(line)).collect()
 }
 
 /// Says in which fields a record differs from the wanted one.

@@ -54,13 +54,22 @@ type State = BTreeMap<u8, Stored>;
 
 /// Says whether the history can be explained, beginning with nothing stored. Histories have at most 64 calls.
 pub(crate) fn is_explained(history: &[Event]) -> bool {
+    explained(history).is_ok()
+}
+
+/// Explains the history, or returns the largest set of its calls that can be explained, as the bits of a number.
+pub(crate) fn explained(history: &[Event]) -> Result<(), u64> {
     assert!(history.len() <= 64, "a set of calls is kept as the bits of a number");
     let mut seen = HashSet::new();
     let mut open = vec![(0_u64, State::new())];
+    let mut most = 0_u64;
     while let Some((done, state)) = open.pop() {
+        if done.count_ones() > most.count_ones() {
+            most = done;
+        }
         let left = || (0..history.len()).filter(|call| done & (1 << call) == 0);
         // A call that began after another one ended cannot come before it.
-        let Some(first_end) = left().map(|call| history[call].ended).min() else { return true };
+        let Some(first_end) = left().map(|call| history[call].ended).min() else { return Ok(()) };
         for call in left().filter(|&call| history[call].began < first_end) {
             if let Some(next) = step(&state, &history[call]) {
                 let next = (done | (1 << call), next);
@@ -70,7 +79,7 @@ pub(crate) fn is_explained(history: &[Event]) -> bool {
             }
         }
     }
-    false
+    Err(most)
 }
 
 /// Makes the call on the state, or says with `None` that the contract gives another answer there.

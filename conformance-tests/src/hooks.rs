@@ -57,6 +57,10 @@ pub enum Need {
     Bytes,
     /// A counter of the backend's own work.
     Work,
+    /// A way to leave the backend no room for more.
+    Full,
+    /// A way to replace a namespace behind the store's back.
+    Replacement,
 }
 
 impl Need {
@@ -79,6 +83,8 @@ impl Need {
             Self::RecordLock => "the harness holds no lock of one record alone in the backend",
             Self::Collection => "the backend has no expiry of its own, or the harness cannot let it run",
             Self::Bytes => "the harness does not show the bytes that the backend keeps",
+            Self::Full => "the harness cannot fill the backend up",
+            Self::Replacement => "the harness does not replace a namespace behind the store's back",
             Self::Work => "the harness does not count the backend's own work",
         }
     }
@@ -138,6 +144,8 @@ pub(crate) struct Hooks {
     pub(crate) collect: Option<Hook<(), ()>>,
     pub(crate) bytes: Option<Hook<(), Vec<Vec<u8>>>>,
     pub(crate) work: Option<Hook<(), u64>>,
+    pub(crate) fill: Option<Hook<Outage, ()>>,
+    pub(crate) replace: Option<Hook<(), ()>>,
     /// The store does not ask the suite's clock.
     pub(crate) has_other_clock: bool,
     /// The store reaches its servers over the lines of its space.

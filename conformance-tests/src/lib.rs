@@ -22,6 +22,7 @@ mod report;
 mod rule;
 mod run;
 mod running;
+mod shrink;
 mod snatch;
 mod space;
 mod stretch;

@@ -110,6 +110,8 @@ impl Suite {
             Need::Collection,
             Need::Bytes,
             Need::Work,
+            Need::Full,
+            Need::Replacement,
         ]
         .into_iter()
         .fold(suite, Self::lacking)

@@ -33,7 +33,12 @@ async fn delete_02(b: Bench) -> Outcome {
     let before = Some(b.raw().await?);
     let record = b.long(r#"{"a":1}"#).with_owner(owner("ada"));
     b.store.create(&key("k"), &record).await?;
-    that(Some(b.raw().await?) != before, "the raw view does not show a stored record: the harness is wrong")?;
+    let (lines, with) = (before.iter().flatten().count(), b.raw().await?);
+    let shown = format!("the raw view shows {lines} lines before a record is stored and {} after it", with.len());
+    that(
+        Some(with) != before,
+        format!("{shown}, and the same ones: the harness is wrong (does it look where the store writes?)"),
+    )?;
     b.store.delete(&key("k")).await?;
     b.raw_is(&before, "create and delete").await?;
 

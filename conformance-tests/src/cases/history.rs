@@ -11,6 +11,7 @@ use crate::case::{Case, Level};
 use crate::check::{Failure, Outcome, Refusal};
 use crate::history::{Answered, Asked, Event, Stored, is_explained};
 use crate::random::Random;
+use crate::shrink::written;
 use crate::together::together;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -40,11 +41,9 @@ async fn race_03(b: Bench) -> Outcome {
             history.extend(events?);
         }
         if !is_explained(&history) {
-            history.sort_by_key(|event| event.began);
-            let lines: Vec<String> = history.iter().map(|event| format!("\n      {event}")).collect();
             return Err(Failure::new(format!(
                 "no order of these calls explains what they answered:{}",
-                lines.concat()
+                written(&history)
             )));
         }
         for name in keys.iter() {

@@ -8,12 +8,14 @@ mod data;
 mod delete;
 mod expiry;
 mod gap;
+mod given_up;
 mod held;
 mod history;
 mod index;
 mod key;
 mod load;
 mod namespace;
+mod odd;
 mod outage;
 mod owner;
 mod peer;
@@ -22,6 +24,7 @@ mod recovery;
 mod residue;
 mod revision;
 mod rotate;
+mod runtime;
 mod sweep;
 mod touch;
 mod unreadable;
@@ -55,9 +58,12 @@ pub(crate) fn all() -> Vec<Case> {
         cancel::cases(),
         gap::cases(),
         held::cases(),
+        given_up::cases(),
         cost::cases(),
         outage::cases(),
         recovery::cases(),
+        runtime::cases(),
+        odd::cases(),
     ]
     .into_iter()
     .flatten()

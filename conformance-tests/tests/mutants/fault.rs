@@ -117,6 +117,9 @@ pub(crate) enum Fault {
     SecondConflictEndsSession,
     TouchTakesTheRecordOut,
     UpdateFilesLater,
+    LivesInTheFirstRuntime,
+    OpeningWaitsForLocks,
+    KeepsThePlacesOfThoseWhoLeft,
     KeepsConnectionsOfThoseWhoLeft,
     WaitsForAPlaceWithoutEnd,
     ConnectsWithinTheCall,
@@ -130,11 +133,28 @@ pub(crate) enum Fault {
     OutageIsAbsence,
     ClearIgnoresOutage,
     OutageIsForEver,
+    ErrorsShowTheData,
+    HandlesKeepWhatWasReplaced,
+    SweepNeedsRoom,
+    DeleteNeedsRoom,
     PanicsOnEmptyObject,
     NeverAnswersAnEarlierTouch,
 }
 
 impl Fault {
+    /// Says whether it shows only with what takes its time: locks, and many records.
+    pub(crate) fn takes_time(self) -> bool {
+        matches!(
+            self,
+            Self::None
+                | Self::ClockIsReadBeforeTheWait
+                | Self::KeepsThePlacesOfThoseWhoLeft
+                | Self::OpeningWaitsForLocks
+                | Self::SweepReadsTheBacklog
+                | Self::ListReadsEverything
+        )
+    }
+
     /// Says whether it is one of the specimen that talks to a server.
     pub(crate) fn is_wired(self) -> bool {
         matches!(
@@ -273,11 +293,18 @@ pub(crate) const ALL: &[(Fault, &str)] = &[
     (Fault::ConnectsWithinTheCall, "RECOVERY-04"),
     (Fault::WaitsForAPlaceWithoutEnd, "RECOVERY-05"),
     (Fault::KeepsConnectionsOfThoseWhoLeft, "GIVEN-UP-01"),
+    (Fault::KeepsThePlacesOfThoseWhoLeft, "GIVEN-UP-02"),
+    (Fault::OpeningWaitsForLocks, "SETUP-01"),
+    (Fault::LivesInTheFirstRuntime, "RUNTIME-01"),
     (Fault::UpdateFilesLater, "GAP-01"),
     (Fault::LoadMakesTwoTrips, "COST-01"),
     (Fault::ClearGoesOneByOne, "COST-01"),
     (Fault::OutageIsAbsence, "OUTAGE-01"),
     (Fault::ClearIgnoresOutage, "OUTAGE-01"),
+    (Fault::DeleteNeedsRoom, "FULL-01"),
+    (Fault::SweepNeedsRoom, "FULL-01"),
+    (Fault::HandlesKeepWhatWasReplaced, "REPLACED-01"),
+    (Fault::ErrorsShowTheData, "SECRET-01"),
     (Fault::OutageIsForEver, "OUTAGE-02"),
     (Fault::PanicsOnEmptyObject, "UPDATE-04"),
 ];

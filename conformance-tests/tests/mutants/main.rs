@@ -170,10 +170,15 @@ fn with_hooks(fault: Fault, world_of: impl Fn(&Space) -> Arc<World> + Send + Syn
     let world_of = Arc::new(world_of);
     let of = || Arc::clone(&world_of);
     let (opened, aged, raw, damaged, counted, out, locked) = (of(), of(), of(), of(), of(), of(), of());
-    let (collected, shown, worked) = (of(), of(), of());
+    let (collected, shown, worked, filled, replaced) = (of(), of(), of(), of(), of());
     let suite = Suite::new(format!("{fault:?}"), move |space: Space| {
         let world = opened(&space);
-        async move { Ok(Specimen::open(world, &space, fault)) }
+        async move {
+            if fault == Fault::OpeningWaitsForLocks {
+                world.wait_for_all().await;
+            }
+            Ok(Specimen::open(world, &space, fault))
+        }
     })
     .reopens()
     .with_limit(Duration::from_secs(if fault == Fault::NeverAnswersAnEarlierTouch { 10 } else { 60 }))
@@ -220,6 +225,27 @@ fn with_hooks(fault: Fault, world_of: impl Fn(&Space) -> Arc<World> + Send + Syn
             Ok(())
         }
     })
+    .fills(move |space: Space, what: Outage| {
+        let world = filled(&space);
+        async move {
+            world.step(fault, |namespaces| {
+                namespaces.entry(space.namespace().to_owned()).or_default().is_full = what == Outage::Begin;
+            });
+            Ok(())
+        }
+    })
+    .replaces(move |space: Space| {
+        let world = replaced(&space);
+        async move {
+            world.step(fault, |namespaces| {
+                let state = namespaces.entry(space.namespace().to_owned()).or_default();
+                let age = state.age + 1;
+                *state = State::default();
+                state.age = age;
+            });
+            Ok(())
+        }
+    })
     .shows_bytes(move |space: Space| {
         let world = shown(&space);
         async move {
@@ -242,10 +268,7 @@ fn with_hooks(fault: Fault, world_of: impl Fn(&Space) -> Arc<World> + Send + Syn
         }
     });
     // What takes its time is not for those that other rules catch.
-    if !matches!(
-        fault,
-        Fault::None | Fault::ClockIsReadBeforeTheWait | Fault::SweepReadsTheBacklog | Fault::ListReadsEverything
-    ) {
+    if !fault.takes_time() {
         return suite;
     }
     let suite = suite.locks(move |space: Space, key: SessionKey| {

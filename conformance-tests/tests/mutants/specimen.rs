@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use conformance_tests::{Gate, Space};
@@ -43,6 +44,14 @@ impl World {
         Arc::clone(locks.entry((namespace.to_owned(), name.to_owned())).or_default())
     }
 
+    /// Waits until nobody has a lock.
+    pub(crate) async fn wait_for_all(&self) {
+        let locks: Vec<Lock> = self.locks.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        for lock in locks {
+            drop(lock.lock().await);
+        }
+    }
+
     /// Runs one step on the namespaces, as one transaction.
     pub(crate) fn step<T>(&self, fault: Fault, step: impl FnOnce(&mut HashMap<String, State>) -> T) -> T {
         let mut namespaces: MutexGuard<'_, _> = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,6 +83,14 @@ pub(crate) struct Specimen {
     fault: Fault,
     cache: Mutex<HashMap<String, (Record, Revision)>>,
     is_broken: AtomicBool,
+    timeout: Option<Duration>,
+    /// What a faulty one keeps of each call until its lock is had.
+    places: Arc<tokio::sync::Semaphore>,
+    /// How often the namespace had been replaced when this handle was opened, and what a faulty one has instead.
+    age: u64,
+    old: Mutex<State>,
+    /// That of the first caller.
+    runtime: Option<tokio::runtime::Handle>,
 }
 
 impl Specimen {
@@ -85,7 +102,12 @@ impl Specimen {
         };
         let (clock, gate) = (space.clock(), space.gate());
         let (cache, is_broken) = (Mutex::default(), AtomicBool::new(false));
-        let specimen = Self { world, namespace, clock, gate, fault, cache, is_broken };
+        let (timeout, places) = (space.timeout(), Arc::new(tokio::sync::Semaphore::new(10)));
+        let runtime = tokio::runtime::Handle::try_current().ok();
+        let age = world.step(fault, |namespaces| namespaces.get(&namespace).map_or(0, |state| state.age));
+        let old = Mutex::default();
+        let specimen =
+            Self { world, namespace, clock, gate, fault, cache, is_broken, timeout, places, age, old, runtime };
         if fault == Fault::OpeningEmpties {
             specimen.world.step(fault, |namespaces| namespaces.remove(&specimen.namespace));
         }
@@ -107,6 +129,9 @@ impl Specimen {
     /// Makes one round trip.
     async fn trip<T: Send>(&self, call: impl FnOnce(How, &mut State) -> Result<T> + Send) -> Result<T> {
         self.gate.pass().await;
+        if let (true, Some(runtime)) = (self.has(Fault::LivesInTheFirstRuntime), &self.runtime) {
+            runtime.spawn(async {}).await.map_err(Error::unavailable)?;
+        }
         self.world.trips.fetch_add(1, Ordering::Relaxed);
         self.step(call)
     }
@@ -118,6 +143,11 @@ impl Specimen {
                 self.is_broken.store(self.has(Fault::OutageIsForEver), Ordering::Relaxed);
                 return Err(Error::unavailable("the backend is away"));
             }
+            if self.has(Fault::HandlesKeepWhatWasReplaced) && state.age != self.age {
+                // As a handle does that has the file open that was renamed.
+                let mut old = self.old.lock().unwrap_or_else(PoisonError::into_inner);
+                return call(self.how(), &mut old);
+            }
             call(self.how(), state)
         })
     }
@@ -125,7 +155,23 @@ impl Specimen {
     /// Makes one round trip about a row, which waits as long as somebody else has the row's lock.
     async fn trip_on<T: Send>(&self, name: &str, call: impl FnOnce(How, &mut State) -> Result<T> + Send) -> Result<T> {
         let early = self.how();
-        let _lock = self.world.lock_of(&self.namespace, name).lock_owned().await;
+        let lock = self.world.lock_of(&self.namespace, name);
+        let waiting = async {
+            if !self.has(Fault::KeepsThePlacesOfThoseWhoLeft) {
+                return Some(lock.lock_owned().await);
+            }
+            let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
+            let waiting = tokio::spawn(async move {
+                let lock = lock.lock_owned().await;
+                drop(place);
+                lock
+            });
+            waiting.await.ok()
+        };
+        let _lock = match self.timeout {
+            Some(timeout) => tokio::time::timeout(timeout, waiting).await.map_err(Error::unavailable)?,
+            None => waiting.await,
+        };
         self.trip(|how, state| call(if how.has(Fault::ClockIsReadBeforeTheWait) { early } else { how }, state)).await
     }
 
@@ -309,6 +355,9 @@ impl SessionStore for Specimen {
 
     async fn delete(&self, key: &SessionKey) -> Result<bool> {
         self.cached().remove(&self.name(key));
+        if self.has(Fault::DeleteNeedsRoom) {
+            self.trip(|_, state| state.needs_room()).await?;
+        }
         let delete = |how: How, state: &mut State| state.delete(how, &self.name(key));
         if self.has(Fault::DeleteReachesEveryNamespace) {
             return self
@@ -320,6 +369,13 @@ impl SessionStore for Specimen {
 
     async fn delete_expired(&self, limit: u32) -> Result<u32> {
         match self.fault {
+            Fault::SweepNeedsRoom => {
+                self.trip(|how, state| {
+                    state.needs_room()?;
+                    state.sweep(how, limit)
+                })
+                .await
+            }
             Fault::SweepReachesEveryNamespace => {
                 let sweep = |how: How, state: &mut State| state.sweep(how, limit);
                 self.trip_and_beyond(sweep, |how, state| drop(state.sweep(how, limit))).await

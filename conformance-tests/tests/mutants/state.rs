@@ -40,6 +40,10 @@ pub(crate) struct State {
     /// What a faulty specimen leaves where no call shows it.
     pub(crate) residue: Vec<String>,
     pub(crate) is_down: bool,
+    /// There is no room for more.
+    pub(crate) is_full: bool,
+    /// How often the namespace was replaced.
+    pub(crate) age: u64,
     /// How many rows were read.
     pub(crate) work: u64,
 }
@@ -122,6 +126,7 @@ impl State {
             }
             return Err(Error::AlreadyExists);
         }
+        self.needs_room()?;
         let mut row = row_of(how, record)?;
         if how.has(Fault::CreateLosesDeadline) {
             row.deadline = None;
@@ -205,6 +210,7 @@ impl State {
         if how.has(Fault::UpdateIgnoresEmptyObject) && record.data.as_str() == "{}" {
             return Ok(expected);
         }
+        self.needs_room()?;
         let mut row = merged(row_of(how, record)?, &stored);
         match how.fault {
             Fault::UpdateIgnoresOwner => (row.owner, row.indexed) = (stored.owner, stored.indexed),
@@ -286,6 +292,7 @@ impl State {
         if is_taken {
             return Err(Error::AlreadyExists);
         }
+        self.needs_room()?;
         let mut row = merged(row_of(how, record)?, &stored);
         match how.fault {
             Fault::RotateKeepsLaterTouch if stored.is_touched => row.expires_at = row.expires_at.max(stored.expires_at),
@@ -306,6 +313,11 @@ impl State {
             self.by_expiry.remove(&(expires_at, new.to_owned()));
         }
         Ok(Revision::from_number(revision))
+    }
+
+    /// Fails where there is no room for more.
+    pub(crate) fn needs_room(&self) -> Result<()> {
+        if self.is_full { Err(Error::unavailable("there is no room")) } else { Ok(()) }
     }
 
     pub(crate) fn delete(&mut self, how: How, name: &str) -> bool {
@@ -513,7 +525,8 @@ fn merged(mut row: Row, stored: &Row) -> Row {
 
 fn read(how: How, row: &Row) -> Result<Record> {
     if row.format != 1 && !how.has(Fault::FormatIsIgnored) {
-        return Err(Error::corrupt("the format is unknown"));
+        let data = if how.has(Fault::ErrorsShowTheData) { &row.data } else { "" };
+        return Err(Error::corrupt(format!("the format is unknown {data}")));
     }
     let time = |millis: i64| Timestamp::from_unix_millis(millis).unwrap_or(Timestamp::MAX);
     let data = Data::parse(row.data.as_str()).map_err(Error::corrupt)?;
