@@ -7,8 +7,7 @@ use session_core::{Data, Page, Scope, SessionIndex as _, SessionKey, SessionStor
 use session_store_file::{Durability, FileStore};
 use tempfile::TempDir;
 
-use crate::crc::crc32;
-use crate::format::{self, Head};
+use crate::record::{self, Head, crc32};
 use crate::{line, may_be_answered, wait};
 
 thread_local! {
@@ -38,12 +37,12 @@ pub fn file(input: &[u8]) {
     {
         assert!(data.is_none_or(|data| data == text.as_bytes()), "another text is read than was stored");
         let (of, sweep_at) = (head.key.clone(), head.ends.current.sweep_at);
-        let (record, revision) = head.into_record(parsed);
-        let again = format::write(&of, &record, revision, sweep_at);
+        let (stored, revision) = head.into_record(parsed);
+        let again = record::write(&of, &stored, revision, sweep_at);
         let head = Head::parse(&again).expect("what is read can be written");
-        assert_eq!((&head.key, head.data(&again).ok()), (&of, Some(record.data.as_str())));
-        let parsed = record.data.clone();
-        assert_eq!(head.into_record(parsed), (record, revision));
+        assert_eq!((&head.key, head.data(&again).ok()), (&of, Some(stored.data.as_str())));
+        let parsed = stored.data.clone();
+        assert_eq!(head.into_record(parsed), (stored, revision));
     }
     // A disk is slow: it gets a few.
     if crc32(&[input]) % 256 != 0 {

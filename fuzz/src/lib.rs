@@ -20,23 +20,14 @@ pub use bson;
 
 // Decoders that only a server or a disk reaches: their own files, compiled here.
 #[allow(dead_code, reason = "what else is in the file is not used")]
-#[path = "../../session-store-file/src/crc.rs"]
-mod crc;
-#[allow(dead_code, reason = "what else is in the file is not used")]
 #[path = "../../session-store-mongo/src/document.rs"]
 mod document;
 #[allow(dead_code, reason = "what else is in the file is not used")]
-#[path = "../../session-store-file/src/end.rs"]
-mod end;
-#[allow(dead_code, reason = "what else is in the file is not used")]
-#[path = "../../session-store-file/src/error.rs"]
-mod error;
-#[allow(dead_code, reason = "what else is in the file is not used")]
-#[path = "../../session-store-file/src/format.rs"]
-mod format;
-#[allow(dead_code, reason = "what else is in the file is not used")]
 #[path = "../../session-store-redis/src/part.rs"]
 mod part;
+#[allow(dead_code, reason = "what else is in the file is not used")]
+#[path = "../../session-store-file/src/record.rs"]
+mod record;
 #[allow(dead_code, reason = "what else is in the file is not used")]
 #[path = "../../session-store-redis/src/text.rs"]
 mod text;

@@ -175,13 +175,7 @@ impl Commit {
         let (mut has_moved, mut has_ended) = (false, false);
         let (heirs, is_guess) = sessions.recent.heirs(&end.key, was_live);
         match fate {
-            Some(Became::Moved { to, .. }) => {
-                // A session of the user who logs in now is not what is to end.
-                let is_still = |record: &Record| record.owner == owner;
-                if end.reason == Reason::AnotherUser && sessions.load_if(&to, is_still).await?.is_none() {
-                    return Ok(false);
-                }
-            }
+            Some(Became::Moved { .. }) => {}
             Some(Became::Ended | Became::Emptied) if heirs.is_empty() && !is_guess => return Ok(false),
             Some(Became::Ended | Became::Emptied) => {}
             // Another request is giving it another id.
@@ -189,7 +183,12 @@ impl Commit {
             Some(Became::Dying { .. }) | None if end.is_dead || was_live || was_rotated => {}
             Some(Became::Dying { .. }) | None => return Ok(false),
         }
+        let is_still = |record: &Record| record.owner == owner;
         for to in &heirs {
+            // A session of the user who logs in now is not what is to end.
+            if end.reason == Reason::AnotherUser && sessions.load_if(to, is_still).await?.is_none() {
+                continue;
+            }
             if self.end(to, end).await? {
                 events::followed(&end.key, to);
                 has_ended = true;

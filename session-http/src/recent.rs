@@ -127,8 +127,8 @@ impl Recent {
         }
     }
 
-    /// Returns all that a key became in the end, over a few steps and whatever there was of several; and whether it may have become something else
-    /// that nobody here knows.
+    /// Returns all that a key became in the end, over a few steps and whatever there was of several; and whether it may have become something else,
+    /// as nobody here knows that, or as it is too many steps away.
     pub(crate) fn heirs(&self, key: &SessionKey, was_live: bool) -> (Vec<SessionKey>, bool) {
         let memory = self.memory();
         let (mut heirs, mut is_guess) = (Vec::new(), false);
@@ -136,7 +136,10 @@ impl Recent {
         while let Some((key, is_counted, steps)) = open.pop_front() {
             let death = memory.keys.get(key);
             is_guess |= death.is_some_and(|death| death.is_moving || (is_counted && death.is_guess));
-            let became: Vec<_> = death.filter(|_| steps < Self::STEPS).into_iter().flat_map(Death::heirs).collect();
+            let mut became: Vec<_> = death.into_iter().flat_map(Death::heirs).collect();
+            if steps == Self::STEPS && !became.is_empty() {
+                (is_guess, became) = (true, Vec::new());
+            }
             if became.is_empty() && steps > 0 {
                 heirs.push(key.clone());
             }
@@ -297,6 +300,7 @@ mod tests {
         assert_eq!((heirs(3), heirs(4)), (vec![], vec![key(5)]));
         [(5, 6), (6, 7)].into_iter().for_each(|(one, other)| to(one, other));
         assert_eq!(heirs(1), [key(3), key(6)], "key 4 is reached in one step, and no more than three are gone");
+        assert!(recent.heirs(&key(1), true).1 && !recent.heirs(&key(4), true).1, "what is further away is not known");
         to(7, 5);
         assert_eq!(heirs(5), [], "a circle");
     }

@@ -1,8 +1,10 @@
-//! The few things that are done to files, none of which follows a link.
+//! The few things that are done to files, none of which follows a link, and what their errors mean to the caller.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+
+use session_core::Error;
 
 /// What there is at a path where a file of ours belongs.
 #[derive(Debug)]
@@ -11,6 +13,8 @@ pub(crate) enum Found {
     File(File, u64),
     /// A folder, a link, a pipe: nothing that we put there.
     Foreign,
+    /// A file that this process may not read, or the disk cannot.
+    Unreadable(io::Error),
 }
 
 /// What a file is opened for.
@@ -34,9 +38,95 @@ pub(crate) fn find(path: &Path, access: Access) -> io::Result<Found> {
         Err(error) => match fs::symlink_metadata(path) {
             Ok(metadata) if !metadata.is_file() => Ok(Found::Foreign),
             Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
+            Ok(_) if is_of_one_file(&error) => Ok(Found::Unreadable(error)),
             _ => Err(error),
         },
     }
+}
+
+/// Says whether an error is about the one file, and not about the disk or this process.
+fn is_of_one_file(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let is_bad_block = error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
+    #[cfg(not(unix))]
+    let is_bad_block = false;
+    is_bad_block || error.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// Says what an error in reading a record means: one that no retry cures makes it unreadable, as damage does.
+pub(crate) fn from_read(error: io::Error) -> Error {
+    if is_of_one_file(&error) { Error::corrupt(error) } else { from_io(error) }
+}
+
+/// Says what an error of the file system means: what an administrator must cure is `Backend`, the rest passes.
+///
+/// A full or read-only disk, an unmounted folder, a missing file handle and a failing device are worth a retry
+/// (`OUTAGE-01`). The messages of `std` name no path.
+pub(crate) fn from_io(error: io::Error) -> Error {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::PermissionDenied | Kind::Unsupported | Kind::InvalidInput | Kind::InvalidFilename => {
+            Error::backend(error)
+        }
+        _ => Error::unavailable(error),
+    }
+}
+
+/// Which folder is at a path: the same number of the same file system is the same folder. `None` if there is no folder.
+pub(crate) fn folder(path: &Path) -> io::Result<Option<(u64, u64)>> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(metadata.is_dir().then(|| identity(&metadata))),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Says whether a file that was opened is still the one at its path.
+pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let there = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        outcome => outcome?,
+    };
+    Ok(identity(&file.metadata()?) == identity(&there))
+}
+
+#[cfg(unix)]
+fn identity(metadata: &fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt as _;
+
+    (metadata.dev(), metadata.ino())
+}
+
+/// Elsewhere the standard library does not tell.
+#[cfg(not(unix))]
+fn identity(_metadata: &fs::Metadata) -> (u64, u64) {
+    (0, 0)
+}
+
+/// Says whether something is at a path.
+pub(crate) fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// Reads the names in a folder and returns up to `limit` that `parse` accepts; none if there is no such folder.
+pub(crate) fn names<T>(path: &Path, limit: usize, parse: impl Fn(&str) -> Option<T>) -> io::Result<Vec<T>> {
+    let mut names = Vec::new();
+    if folder(path)?.is_none() {
+        return Ok(names);
+    }
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(names),
+        outcome => outcome?,
+    };
+    for entry in entries {
+        if let Some(name) = entry?.file_name().to_str().and_then(&parse) {
+            names.push(name);
+            if names.len() == limit {
+                break;
+            }
+        }
+    }
+    Ok(names)
 }
 
 /// Reads up to `length` bytes from `offset` on.
@@ -170,7 +260,9 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 /// A link is refused or opened itself; a pipe that somebody put there does not make us wait.
 fn refuse_links(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(options, flags.bits().cast_signed());
     #[cfg(windows)]
     {
         const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
@@ -184,6 +276,16 @@ mod tests {
     use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
+
+    #[test]
+    fn what_passes_is_unavailable_and_what_must_be_cured_is_backend() {
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::ReadOnlyFilesystem, io::ErrorKind::NotFound] {
+            assert!(matches!(from_io(kind.into()), Error::Unavailable(_)), "{kind}");
+        }
+        assert!(matches!(from_io(io::ErrorKind::PermissionDenied.into()), Error::Backend(_)));
+        let bad_block = io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error());
+        assert!(matches!(from_read(bad_block), Error::Corrupt(_)), "of one record");
+    }
 
     #[test]
     fn an_entry_is_a_name_of_the_empty_file_or_a_file_of_its_own() {

@@ -19,13 +19,11 @@ use std::path::PathBuf;
 
 use session_core::{Error, Record, Result, Revision, SessionKey};
 
-use crate::calls::as_born;
-use crate::disk::{Disk, Stored};
-use crate::entries::Entries;
-use crate::error::from_io;
-use crate::files::{self, Access};
-use crate::format;
-use crate::name::RecordName;
+use crate::calls::{Disk, Stored, as_born};
+use crate::files::{self, Access, from_io};
+use crate::hints::Hints;
+use crate::layout::RecordName;
+use crate::record;
 
 impl Disk {
     pub(crate) fn rotate(
@@ -37,7 +35,9 @@ impl Disk {
     ) -> Result<Revision> {
         let name = RecordName::of(new);
         let _owner = self.enter_owner(record.owner.as_ref())?;
-        let _shards = self.lock_two_shards(RecordName::of(old).shard(), name.shard())?;
+        let (one, other) = (RecordName::of(old).shard(), name.shard());
+        let _first = self.lock_shard(one.min(other))?;
+        let _second = if one == other { None } else { Some(self.lock_shard(one.max(other))?) };
         let mut stored = self.look_live(old, Access::Write)?;
         if stored.head.revision != expected {
             return Err(Error::Conflict);
@@ -45,29 +45,25 @@ impl Disk {
         if old == new {
             return Err(Error::AlreadyExists);
         }
-        let expired = self.look(&name, Access::Read)?;
-        if expired.as_ref().is_some_and(|stored| stored.head.is_live(self.options.now())) {
-            return Err(Error::AlreadyExists);
-        }
-        let expired = expired.map(|stored| Entries::of(name, &stored.head));
+        let expired = self.look_vacant(&name)?;
         let record = as_born(record, &stored.head);
         let revision = Revision::fresh();
-        let entries = Entries::new(name, record.expires_at, record.owner.as_ref());
-        let left = Entries::of(stored.name, &stored.head);
-        let text = format::write(new, &record, revision, entries.sweep_at);
-        let folders = self.add_entries(&entries)?;
+        let entries = Hints::new(name, record.expires_at, record.owner.as_ref());
+        let left = Hints::of(stored.name, &stored.head);
+        let text = record::write(new, &record, revision, entries.sweep_at);
+        let folders = self.add_hints(&entries)?;
         if stored.start > 0 {
             stored = self.rewrite(stored).map_err(from_io)?;
         }
         self.move_as(stored, &name, &text, &folders).inspect_err(|error| {
             // After any other failure the record may be there, and the entries stay until they are due.
             if matches!(error, Error::NotFound) {
-                self.remove_entries(&entries, expired.as_ref());
+                self.remove_hints(&entries, expired.as_ref());
             }
         })?;
-        self.remove_entries(&left, None);
+        self.remove_hints(&left, None);
         if let Some(expired) = expired {
-            self.remove_entries(&expired, Some(&entries));
+            self.remove_hints(&expired, Some(&entries));
         }
         Ok(revision)
     }

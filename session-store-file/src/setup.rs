@@ -1,82 +1,224 @@
-//! Opening a store: makes its folders, or finds that they are there.
+//! The folder: making it, and seeing that it is ours and complete, also when another one is found in its place.
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::{MutexGuard, PoisonError};
 
-use session_core::{Error, Result};
+use session_core::{Error, LayoutError, Result};
 
-use crate::disk::Disk;
-use crate::error::from_io;
-use crate::files::{self, Access, Found};
-use crate::layout::Layout;
+use crate::calls::Disk;
+use crate::files::{self, Access, Found, from_io};
+use crate::layout::{PARTS, WHOLE};
+use crate::locks::LockName;
 
-const VERSION: &str = "session-store-file layout 1\n";
+/// The number of the layout that is written.
+const NUMBER: u32 = 2;
+const LAYOUT: &str = "session-store-file layout ";
 
-/// Why a folder cannot be a store.
+/// Which folders the records are in: while these are there, the store is the one that was looked at. Empty before that.
+pub(crate) type Known = Vec<(u64, u64)>;
+
+/// Why a folder cannot be a store, or is none at present.
 #[derive(Debug, thiserror::Error)]
 enum Unfit {
-    #[error("the folder belongs to another version of the session store")]
-    Version,
+    #[error("the store's folder is not there, or is empty; `setup` makes it")]
+    Gone,
     #[cfg(unix)]
-    #[error("every user of the machine may write to the folder: choose one below it")]
-    OpenToAll,
-    #[error("in the place of a folder of the session store there is something else")]
-    NotAFolder,
+    #[error("the folder belongs to another user than the one that the process runs as")]
+    OfAnother,
+    #[cfg(unix)]
+    #[error("others may write to the folder; take that right from them (`chmod go-w`), or choose a folder below it")]
+    OpenToOthers,
 }
 
 impl Disk {
-    /// Makes the store's folders, open to their owner alone, and keeps those that are there. Ten processes may do it
-    /// at once.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        let root = std::path::absolute(path).map_err(from_io)?;
-        create_root(&root).map_err(from_io)?;
-        refuse_open_root(&root)?;
-        let disk = Self::new(Layout::new(root));
-        ensure_folder(&disk.layout.locks())?;
-        let _setup = disk.lock_setup()?;
-        disk.check_version()?;
-        for folder in [disk.layout.records(), disk.layout.sweep(), disk.layout.owners()] {
-            ensure_folder(&folder)?;
-        }
-        for shard in 0..=u8::MAX {
-            ensure_folder(&disk.layout.shard(shard))?;
-        }
-        disk.write_version().map_err(from_io)?;
-        Ok(disk)
-    }
-
-    fn check_version(&self) -> Result<()> {
-        match files::find(&self.layout.version(), Access::Read).map_err(from_io)? {
-            Found::Nothing => Ok(()),
-            Found::Foreign => Err(Error::backend(Unfit::Version)),
-            Found::File(mut file, length) => {
-                let text = files::read(&mut file, length.min(100)).map_err(from_io)?;
-                if text == VERSION.as_bytes() { Ok(()) } else { Err(Error::backend(Unfit::Version)) }
+    /// Makes what is missing of the store, open to its owner alone, and keeps what is there. Ten processes may do it at once.
+    pub(crate) fn setup(&self) -> Result<()> {
+        create_root(self.layout.root()).map_err(from_making)?;
+        check_owner(self.layout.root(), 0o022)?;
+        let found = self.number()?;
+        // What is complete needs no lock.
+        if found != Some(NUMBER) || self.look_at_parts().is_err() {
+            if found.is_none() && self.is_foreign() {
+                return Err(LayoutError::Foreign.into());
             }
+            self.make_part(&self.layout.locks())?;
+            let _setup = self.lock(LockName::Setup)?;
+            if self.number()? == Some(1) {
+                // From 1 to 2: other folders of hints, which are made again.
+                for part in ["sweep", "owners"] {
+                    files::remove_any(&self.layout.part(part)).map_err(from_io)?;
+                }
+            }
+            self.make_parts()?;
+            self.write_number().map_err(from_making)?;
+        }
+        self.adopt()?;
+        self.remove_ended()?;
+        self.ensure_index()
+    }
+
+    /// Looks whether the store is complete, and makes nothing.
+    pub(crate) fn verify(&self) -> Result<()> {
+        if files::folder(self.layout.root()).map_err(from_io)?.is_none() && !self.layout.root().is_dir() {
+            return Err(LayoutError::Absent.into());
+        }
+        check_owner(self.layout.root(), 0o022)?;
+        match self.number()? {
+            None => Err(if self.is_foreign() { LayoutError::Foreign } else { LayoutError::Absent }.into()),
+            Some(NUMBER) => self.adopt(),
+            Some(found) => Err(LayoutError::Older { found, needed: NUMBER }.into()),
         }
     }
 
-    /// Writes the version when all folders are there and on the disk, those above the store too, whoever made them: so a
-    /// process that finds the version has nothing to sync.
-    fn write_version(&self) -> io::Result<()> {
-        if matches!(files::find(&self.layout.version(), Access::Read)?, Found::File(..)) {
+    /// Says whether the folder of a shard is the one that is known; if it is not, looks at the store anew.
+    pub(crate) fn check_place(&self, shard: u8) -> Result<bool> {
+        let found = files::folder(&self.layout.shard(shard)).map_err(from_io)?;
+        if found.is_some() && found == self.known().get(usize::from(shard)).copied() {
+            return Ok(true);
+        }
+        self.restore()?;
+        Ok(false)
+    }
+
+    /// Looks at the folder that is in the store's place now. Parts of it that somebody removed are made again, but not the folder:
+    /// it may be on a disk that is away.
+    pub(crate) fn restore(&self) -> Result<()> {
+        if !self.layout.root().is_dir() {
+            return Err(Error::unavailable(Unfit::Gone));
+        }
+        check_owner(self.layout.root(), 0o022)?;
+        match self.number()? {
+            None => return Err(Error::unavailable(Unfit::Gone)),
+            Some(NUMBER) => {}
+            Some(found) => return Err(LayoutError::Older { found, needed: NUMBER }.into()),
+        }
+        if self.look_at_parts().is_err() {
+            self.make_part(&self.layout.locks())?;
+            let _setup = self.lock(LockName::Setup)?;
+            self.make_parts()?;
+        }
+        self.adopt()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Replaced whole, so a panic elsewhere cannot leave half of it behind.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the folders that are there for the store's.
+    fn adopt(&self) -> Result<()> {
+        let found = self.look_at_parts()?;
+        if *self.known() != found {
+            *self.known() = found;
+            self.synced().clear();
+        }
+        Ok(())
+    }
+
+    /// Reads the number of the layout; refuses one that cannot be ours, and a later one.
+    fn number(&self) -> Result<Option<u32>> {
+        let text = match files::find(&self.layout.number(), Access::Read).map_err(from_io)? {
+            Found::Nothing => return Ok(None),
+            Found::File(mut file, length) => files::read(&mut file, length.min(100)).map_err(from_io)?,
+            Found::Unreadable(error) => return Err(from_io(error)),
+            Found::Foreign => return Err(LayoutError::Foreign.into()),
+        };
+        let number = str::from_utf8(&text).ok().and_then(|text| text.strip_prefix(LAYOUT)?.trim_end().parse().ok());
+        match number {
+            None => Err(LayoutError::Foreign.into()),
+            Some(found) if found > NUMBER => Err(LayoutError::Newer { found, known: NUMBER }.into()),
+            number => Ok(number),
+        }
+    }
+
+    /// Says whether a folder without a number is another program's: a setup that died began with its lock.
+    fn is_foreign(&self) -> bool {
+        PARTS.iter().any(|part| files::is_there(&self.layout.part(part)))
+            && !files::is_there(&self.layout.lock("setup"))
+    }
+
+    /// Returns the folders of the records, if every part is there and ours.
+    fn look_at_parts(&self) -> Result<Known> {
+        let look = |path: &Path| {
+            let folder = self.look_at_folder(path)?;
+            check_owner(path, 0o077).map(|()| folder)
+        };
+        PARTS.iter().try_for_each(|part| look(&self.layout.part(part)).map(drop))?;
+        look(&self.layout.locks())?;
+        look(&self.layout.part("spare"))?;
+        look(&self.layout.part("ended"))?;
+        (0..=u8::MAX).map(|shard| look(&self.layout.shard(shard))).collect()
+    }
+
+    fn look_at_folder(&self, path: &Path) -> Result<(u64, u64)> {
+        let part = || path.strip_prefix(self.layout.root()).unwrap_or(path).display().to_string();
+        let found = files::folder(path).map_err(from_io)?;
+        found.ok_or_else(|| LayoutError::Incomplete { part: part() }.into())
+    }
+
+    /// Makes the parts that are missing. What others may read after a backup was restored is closed to them.
+    fn make_parts(&self) -> Result<()> {
+        for folder in [self.layout.part("spare"), self.layout.part("ended"), self.layout.locks()] {
+            self.make_part(&folder)?;
+        }
+        for part in PARTS {
+            self.make_part(&self.layout.part(part))?;
+            self.make_spare(part)?;
+        }
+        self.look_at_parts().map(drop)
+    }
+
+    /// Makes one of the parts, or the one that takes its place; that of the records with a folder for each shard.
+    fn make_part(&self, path: &Path) -> Result<()> {
+        let make = |path: &Path| {
+            files::create_folder(path).map_err(from_making)?;
+            // Nothing is made through a link.
+            self.look_at_folder(path)?;
+            close_to_others(path).map_err(from_making)
+        };
+        make(path)?;
+        if path.ends_with("records") {
+            (0..=u8::MAX).try_for_each(|shard| make(&path.join(format!("{shard:02x}"))))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the folder that takes the place of a part; one of hints is whole, as there are no records.
+    pub(crate) fn make_spare(&self, part: &str) -> Result<()> {
+        let spare = self.layout.spare(part);
+        self.make_part(&spare)?;
+        let mark = spare.join(WHOLE);
+        if part == "records" || files::is_there(&mark) {
             return Ok(());
         }
+        files::create_anew(&mark).map(drop).map_err(from_making)
+    }
+
+    /// Writes the number when all folders are there and on the disk, those above the store too, whoever made them: so a
+    /// process that finds the number has nothing to sync.
+    fn write_number(&self) -> io::Result<()> {
         let staged = self.layout.lock("layout");
         let mut file = files::create_anew(&staged)?;
-        file.write_all(VERSION.as_bytes())?;
+        file.write_all(format!("{LAYOUT}{NUMBER}\n").as_bytes())?;
         file.sync_all()?;
-        files::sync_folder(&self.layout.records())?;
+        files::sync_folder(&self.layout.part("records"))?;
+        files::sync_folder(&self.layout.spare("records"))?;
+        files::sync_folder(&self.layout.part("spare"))?;
         files::sync_folder(self.layout.root())?;
         sync_above(self.layout.root())?;
-        fs::rename(staged, self.layout.version())?;
+        fs::rename(staged, self.layout.number())?;
         files::sync_folder(self.layout.root())
     }
 }
 
-/// Makes the store's folder and those above it. One that is there may be a link and keeps its rights: it is the
-/// administrator's choice, and what is below it is closed to others in any case.
+/// A missing right to make something has a cure of its own.
+fn from_making(error: io::Error) -> Error {
+    if error.kind() == io::ErrorKind::PermissionDenied { LayoutError::NotAllowed.into() } else { from_io(error) }
+}
+
+/// Makes the store's folder and those above it. One that is there may be a link and keeps its rights.
 fn create_root(root: &Path) -> io::Result<()> {
     if root.is_dir() {
         return Ok(());
@@ -104,43 +246,36 @@ fn sync_above(root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn ensure_folder(path: &Path) -> Result<()> {
-    files::create_folder(path).map_err(from_io)?;
-    let metadata = fs::symlink_metadata(path).map_err(from_io)?;
-    if !metadata.is_dir() {
-        return Err(Error::backend(Unfit::NotAFolder));
-    }
-    close_to_others(path, &metadata).map_err(from_io)
-}
-
-/// Refuses a folder in which everybody may put things, so that nobody puts a folder of their own in our folder's place.
+/// Refuses a folder in which somebody else may put things: a session that they forge, a folder in our folder's place.
 #[cfg(unix)]
-fn refuse_open_root(root: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
+fn check_owner(path: &Path, rights_of_others: u32) -> Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
 
-    let mode = fs::metadata(root).map_err(from_io)?.permissions().mode();
-    if mode & 0o002 == 0 { Ok(()) } else { Err(Error::backend(Unfit::OpenToAll)) }
+    let metadata = fs::metadata(path).map_err(from_io)?;
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(Error::backend(Unfit::OfAnother));
+    }
+    if metadata.mode() & rights_of_others == 0 { Ok(()) } else { Err(Error::backend(Unfit::OpenToOthers)) }
 }
 
 #[cfg(not(unix))]
-fn refuse_open_root(_root: &Path) -> Result<()> {
+fn check_owner(_path: &Path, _rights_of_others: u32) -> Result<()> {
     Ok(())
 }
 
-/// Takes the rights of others away, for instance after a backup was restored without its modes.
+/// Takes the rights of others away, for instance after a backup was restored without its modes. Not through a link.
 #[cfg(unix)]
-fn close_to_others(path: &Path, metadata: &fs::Metadata) -> io::Result<()> {
+fn close_to_others(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
 
-    let mut permissions = metadata.permissions();
-    if permissions.mode() & 0o077 == 0 {
+    let metadata = fs::symlink_metadata(path)?;
+    if !metadata.is_dir() || metadata.permissions().mode() & 0o077 == 0 {
         return Ok(());
     }
-    permissions.set_mode(0o700);
-    fs::set_permissions(path, permissions)
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
 }
 
 #[cfg(not(unix))]
-fn close_to_others(_path: &Path, _metadata: &fs::Metadata) -> io::Result<()> {
+fn close_to_others(_path: &Path) -> io::Result<()> {
     Ok(())
 }

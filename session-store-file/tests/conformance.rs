@@ -10,6 +10,8 @@ fn main() -> std::process::ExitCode {
         .reopens()
         .spans_processes()
         .shows_raw(folder::files)
+        .shows_bytes(folder::bytes)
+        .locks_all(folder::lock)
         .damages(folder::damage)
         .survives_outage(folder::outage)
         .lacks(Need::RoundTrips, "there is no server: a call is one hop to a thread that may block")

@@ -1,6 +1,6 @@
 //! Why a URL does not open a store.
 
-use session_core::BoxError;
+use session_core::{BoxError, Error, LayoutError};
 
 /// Why a URL does not open a store, with what to do about it.
 ///
@@ -38,19 +38,43 @@ pub enum OpenError {
         /// What it can be.
         wanted: &'static str,
     },
+    /// The URL has a `#`, which ends a URL, and nothing is done with what comes after it.
+    #[error("the url has a `#`; if it belongs to a name or password, write it as %23")]
+    Fragment,
+    /// A character of the user, the password or a parameter has a meaning of its own in a URL.
+    #[error(
+        "the url cannot be taken apart; in a user, password or parameter write `?` as %3F, `/` as %2F, `@` as %40, `&` as %26 \
+         and % as %25 (percent-encoding)"
+    )]
+    Unencoded,
     /// The URL must name a file or folder.
     #[error("the url names no file or folder; write it after the colon")]
     NoPath,
     /// The URL has percent signs that do not stand for text.
     #[error("a percent sign in the url does not stand for text")]
     Encoding,
-    /// The namespace cannot be one for this store.
+    /// The namespace, or the schema, cannot be one for this store.
     #[error("the namespace cannot be used with this store")]
     Namespace(#[source] BoxError),
     /// The driver does not accept the rest of the URL.
     #[error("the url is not one of this database")]
     Url(#[source] BoxError),
+    /// The store's account may not make what is missing.
+    #[error(
+        "the store cannot be set up by this account; let one that may create tables open it once, and say `setup=verify` or \
+         `setup=off` here"
+    )]
+    NotAllowed(#[source] Error),
     /// The store could not be opened or set up.
     #[error("the store cannot be opened")]
-    Store(#[from] session_core::Error),
+    Store(#[source] Error),
+}
+
+impl From<Error> for OpenError {
+    fn from(error: Error) -> Self {
+        match error.layout() {
+            Some(LayoutError::NotAllowed) => Self::NotAllowed(error),
+            _ => Self::Store(error),
+        }
+    }
 }

@@ -7,11 +7,19 @@ use crate::OpenError;
 
 /// The parameters that the facade takes out of the query, for the schemes that know them.
 pub(crate) const NAMESPACE: &str = "namespace";
+pub(crate) const SCHEMA: &str = "schema";
 pub(crate) const SETUP: &str = "setup";
+pub(crate) const CONNECT: &str = "connect";
 pub(crate) const TIMEOUT: &str = "timeout_ms";
 pub(crate) const POOL: &str = "pool";
+pub(crate) const POOLER: &str = "pooler";
+pub(crate) const REPLICAS: &str = "replicas";
 pub(crate) const DURABILITY: &str = "durability";
 pub(crate) const MAX_DATA: &str = "max_data_bytes";
+/// What PostgreSQL's own library knows, and no driver here.
+pub(crate) const CHANNEL_BINDING: &str = "channel_binding";
+pub(crate) const CONNECT_TIMEOUT: &str = "connect_timeout";
+pub(crate) const SESSION_ATTRIBUTES: &str = "target_session_attrs";
 
 /// What becomes of the parameters that are not ours.
 #[derive(Debug, Clone, Copy)]
@@ -22,13 +30,25 @@ pub(crate) enum Driver {
     Refuses,
 }
 
+/// What is done about tables, collections and indexes when a store is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Setup {
+    /// Missing ones are made.
+    On,
+    /// They are compared with what is needed, and nothing is made.
+    Verify,
+    /// Nothing.
+    Off,
+}
+
 /// A URL, taken apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Location {
+    /// In lower case.
     scheme: String,
     /// Everything between the scheme's colon and the query, as it was written.
     rest: String,
-    /// The query in its order, decoded.
+    /// Our parameters of the query in their order, decoded.
     parameters: Vec<(String, String)>,
     /// The parameters of the query that are the driver's, as they were written.
     foreign: Vec<String>,
@@ -38,11 +58,23 @@ impl Location {
     /// Takes a URL apart; `ours` are the parameters that do not go to the driver.
     pub(crate) fn parse(url: &str, ours: &[&str], driver: Driver) -> Result<Self, OpenError> {
         let (scheme, rest) = split_scheme(url)?;
+        if rest.contains('#') {
+            return Err(OpenError::Fragment);
+        }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        // A password with a `?` or `/` of its own ends the part where passwords are; what follows must not be taken for a name.
+        let after = rest.strip_prefix("//").and_then(|rest| rest.split_once('/')).map_or("", |(_, path)| path);
+        if query.contains('@') || (after.contains('@') && !is_path(&scheme)) {
+            return Err(OpenError::Unencoded);
+        }
         let (mut parameters, mut foreign) = (Vec::new(), Vec::new());
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            // What has no `=`, or no name before it, may be a piece of a password; it is not repeated.
+            let (name, value) = pair.split_once('=').ok_or(OpenError::Unencoded)?;
             let name = decode(name)?;
+            if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.[]".contains(&byte)) {
+                return Err(OpenError::Unencoded);
+            }
             if ours.contains(&name.as_str()) {
                 if parameters.iter().any(|(seen, _)| *seen == name) {
                     return Err(OpenError::Parameter { name, wanted: "there once" });
@@ -54,7 +86,7 @@ impl Location {
                 foreign.push(pair.to_owned());
             }
         }
-        Ok(Self { scheme: scheme.to_owned(), rest: rest.to_owned(), parameters, foreign })
+        Ok(Self { scheme, rest: rest.to_owned(), parameters, foreign })
     }
 
     /// Returns the URL without the parameters that are ours, for the driver.
@@ -91,9 +123,31 @@ impl Location {
         Ok(self.number(TIMEOUT)?.map(Duration::from_millis))
     }
 
-    /// Says whether tables and indexes shall be made; they are unless `setup=off`.
-    pub(crate) fn has_setup(&self) -> Result<bool, OpenError> {
-        self.one_of(SETUP, "on or off", &[("on", true), ("off", false)]).map(|setup| setup.unwrap_or(true))
+    pub(crate) fn setup(&self) -> Result<Setup, OpenError> {
+        let words = [("on", Setup::On), ("verify", Setup::Verify), ("off", Setup::Off)];
+        Ok(self.one_of(SETUP, "on, verify or off", &words)?.unwrap_or(Setup::On))
+    }
+
+    /// Says whether an application shall start without its database.
+    pub(crate) fn connects_later(&self) -> Result<bool, OpenError> {
+        Ok(self.one_of(CONNECT, "now or later", &[("now", false), ("later", true)])?.unwrap_or(false))
+    }
+
+    /// Refuses what hosters' URLs ask of PostgreSQL's own library where it cannot be done, and leaves the rest: a store's time-out is
+    /// that of connecting too, and it needs a server that writes.
+    pub(crate) fn read_hosters_parameters(&self) -> Result<(), OpenError> {
+        self.number::<u32>(CONNECT_TIMEOUT)?;
+        self.one_of(
+            CHANNEL_BINDING,
+            "prefer or disable; instead of require write sslmode=verify-full",
+            &[("prefer", ()), ("disable", ())],
+        )?;
+        self.one_of(
+            SESSION_ATTRIBUTES,
+            "any, read-write or primary, as sessions are written",
+            &[("any", ()), ("read-write", ()), ("primary", ())],
+        )?;
+        Ok(())
     }
 
     /// Reads one of a few words.
@@ -109,11 +163,17 @@ impl Location {
     }
 }
 
-/// Splits a URL at the colon after its scheme.
-pub(crate) fn split_scheme(url: &str) -> Result<(&str, &str), OpenError> {
+/// Splits a URL at the colon after its scheme, which is told in lower case.
+pub(crate) fn split_scheme(url: &str) -> Result<(String, &str), OpenError> {
     let (scheme, rest) = url.split_once(':').ok_or(OpenError::NoScheme)?;
     let is_scheme = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
-    if !scheme.is_empty() && scheme.bytes().all(is_scheme) { Ok((scheme, rest)) } else { Err(OpenError::NoScheme) }
+    let is_one = !scheme.is_empty() && scheme.bytes().all(is_scheme);
+    if is_one { Ok((scheme.to_ascii_lowercase(), rest)) } else { Err(OpenError::NoScheme) }
+}
+
+/// The schemes whose URLs name a file or folder, where nobody writes a password.
+fn is_path(scheme: &str) -> bool {
+    matches!(scheme, "file" | "sqlite")
 }
 
 fn decode(text: &str) -> Result<String, OpenError> {
@@ -134,7 +194,7 @@ mod tests {
         let location = parse(url).expect("the URL is one");
         assert_eq!(location.text(NAMESPACE), Some("my app"));
         assert_eq!(location.for_driver(), "postgres://u:p%40ss@h:5432/db?sslmode=require&options=-c%20a%3Db");
-        assert_eq!(location.has_setup().ok(), Some(false));
+        assert_eq!(location.setup().ok(), Some(Setup::Off));
         assert_eq!(location.timeout().ok(), Some(None));
     }
 
@@ -150,16 +210,29 @@ mod tests {
             ("x:y?pool=1&pool=2", "`pool`"),
             ("x:%ff", "percent"),
             ("x:y?sslmod=require", "`sslmod`"),
+            ("x:y?namespace=shop#insecure", "%23"),
+            ("x:y#insecure", "%23"),
+            ("x://u:p?q@h/db", "percent"),
+            ("x://u:p/q@h/db", "percent"),
+            ("x:y?pool", "percent"),
         ] {
             let refusal = parse(url).and_then(|location| {
                 location.path()?;
-                location.has_setup()?;
+                location.setup()?;
                 location.number::<u32>(POOL)?;
                 location.timeout().map(drop)
             });
             let words = refusal.expect_err("the URL is wrong").to_string();
             assert!(words.contains(said), "{url}: {words}");
         }
+    }
+
+    #[test]
+    fn a_scheme_may_have_capitals() {
+        assert_eq!(
+            parse("PostgreS://h/db").map(|location| location.for_driver()).ok().as_deref(),
+            Some("postgres://h/db")
+        );
     }
 
     #[test]

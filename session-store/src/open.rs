@@ -1,14 +1,19 @@
-//! The table of schemes: what each one is called, which feature brings it, and how it is opened.
+//! The table of schemes: what each one is called, which feature brings it, and what its URL may say. How each is opened stands in
+//! `stores.rs`.
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use session_core::SessionIndex;
+use session_core::{Error, SessionIndex};
 
-use crate::location::{DURABILITY, Driver, Location, MAX_DATA, NAMESPACE, POOL, SETUP, TIMEOUT, split_scheme};
+use crate::location::{
+    CHANNEL_BINDING, CONNECT, CONNECT_TIMEOUT, DURABILITY, Driver, Location, MAX_DATA, NAMESPACE, POOL, POOLER,
+    REPLICAS, SCHEMA, SESSION_ATTRIBUTES, SETUP, TIMEOUT, split_scheme,
+};
 use crate::{OpenError, Opened, stores};
 
-type Opening = Pin<Box<dyn Future<Output = Result<Opened, OpenError>> + Send>>;
+pub(crate) type Opening = Pin<Box<dyn Future<Output = Result<Opened, OpenError>> + Send>>;
 
 /// Schemes that one store answers to.
 struct Schemes {
@@ -32,7 +37,19 @@ const SCHEMES: &[Schemes] = &[
     Schemes {
         names: &["postgres", "postgresql"],
         feature: "postgres",
-        parameters: &[NAMESPACE, SETUP, TIMEOUT, POOL, MAX_DATA],
+        parameters: &[
+            NAMESPACE,
+            SCHEMA,
+            SETUP,
+            CONNECT,
+            TIMEOUT,
+            POOL,
+            POOLER,
+            MAX_DATA,
+            CHANNEL_BINDING,
+            CONNECT_TIMEOUT,
+            SESSION_ATTRIBUTES,
+        ],
         driver: Driver::Knows(&[
             "application_name",
             "host",
@@ -48,65 +65,47 @@ const SCHEMES: &[Schemes] = &[
     Schemes {
         names: &["mysql", "mariadb"],
         feature: "mysql",
-        parameters: &[NAMESPACE, SETUP, TIMEOUT, POOL, MAX_DATA],
+        parameters: &[NAMESPACE, SETUP, CONNECT, TIMEOUT, POOL, MAX_DATA],
         driver: Driver::Knows(&["socket", "ssl-ca", "ssl-cert", "ssl-key", "ssl-mode"]),
     },
     Schemes {
-        names: &["redis", "redis+cluster", "redis+sentinel"],
+        names: &["redis", "redis+cluster", "redis+sentinel", "valkey", "valkey+cluster", "valkey+sentinel"],
         feature: "redis",
-        parameters: &[NAMESPACE, TIMEOUT, MAX_DATA],
+        parameters: &[NAMESPACE, CONNECT, TIMEOUT, REPLICAS, MAX_DATA],
         driver: Driver::Knows(&["protocol"]),
     },
     Schemes {
-        names: &["rediss", "rediss+cluster", "rediss+sentinel"],
+        names: &["rediss", "rediss+cluster", "rediss+sentinel", "valkeys", "valkeys+cluster", "valkeys+sentinel"],
         feature: "redis-tls",
-        parameters: &[NAMESPACE, TIMEOUT, MAX_DATA],
+        parameters: &[NAMESPACE, CONNECT, TIMEOUT, REPLICAS, MAX_DATA],
         driver: Driver::Knows(&["protocol"]),
     },
     Schemes {
         names: &["mongodb"],
         feature: "mongodb",
-        parameters: &[NAMESPACE, SETUP, TIMEOUT, POOL, MAX_DATA],
+        parameters: &[NAMESPACE, SETUP, CONNECT, TIMEOUT, POOL, MAX_DATA],
         driver: Driver::Refuses,
     },
     Schemes {
         names: &["mongodb+srv"],
         feature: "mongodb-srv",
-        parameters: &[NAMESPACE, SETUP, TIMEOUT, POOL, MAX_DATA],
+        parameters: &[NAMESPACE, SETUP, CONNECT, TIMEOUT, POOL, MAX_DATA],
         driver: Driver::Refuses,
     },
 ];
 
-/// Returns how the store of a feature is opened, or `None` if the feature is off.
-fn opener(feature: &str) -> Option<fn(Location) -> Opening> {
-    match feature {
-        #[cfg(feature = "memory")]
-        "memory" => Some(|at| Box::pin(stores::memory::open(at))),
-        #[cfg(feature = "file")]
-        "file" => Some(|at| Box::pin(stores::file::open(at))),
-        #[cfg(feature = "sqlite")]
-        "sqlite" => Some(|at| Box::pin(stores::sqlite::open(at))),
-        #[cfg(feature = "postgres")]
-        "postgres" => Some(|at| Box::pin(stores::sql_server::open_postgres(at))),
-        #[cfg(feature = "mysql")]
-        "mysql" => Some(|at| Box::pin(stores::sql_server::open_mysql(at))),
-        #[cfg(feature = "redis")]
-        "redis" => Some(|at| Box::pin(stores::redis::open(at))),
-        #[cfg(feature = "redis-tls")]
-        "redis-tls" => Some(|at| Box::pin(stores::redis::open(at))),
-        #[cfg(feature = "mongodb")]
-        "mongodb" => Some(|at| Box::pin(stores::mongodb::open(at))),
-        #[cfg(feature = "mongodb-srv")]
-        "mongodb-srv" => Some(|at| Box::pin(stores::mongodb::open(at))),
-        _ => None,
-    }
-}
+/// How long a call waits for a database that was away when its store was opened, unless `timeout_ms` says otherwise.
+const WAIT: Duration = Duration::from_secs(5);
 
-/// Opens the store that a URL names, with its tables and indexes made unless the URL says `setup=off`.
+/// Opens the store that a URL names, with its tables and indexes made unless the URL says `setup=verify` or `setup=off`.
 ///
-/// The schemes and parameters are those of the [crate's page](crate). Refuses what it does not know: a scheme, a parameter, or a
-/// store whose Cargo feature is off. The store's connections are closed some time after its last clone is dropped; to wait
-/// for that, use [`open_closable`].
+/// The schemes and parameters are those of the [crate's page](crate). The store's connections are closed some time after its last clone
+/// is dropped; to wait for that, use [`open_closable`].
+///
+/// # Errors
+///
+/// Refuses what it does not know: a scheme, a parameter, or a store whose Cargo feature is off. [`OpenError::Store`] holds the store's own
+/// error: `Unavailable` if the database does not answer, unless the URL says `connect=later`.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -124,21 +123,33 @@ pub async fn open(url: &str) -> Result<Arc<dyn SessionIndex>, OpenError> {
 }
 
 /// Opens the store that a URL names, as [`open`] does, with a way to close it.
+///
+/// # Errors
+///
+/// Those of [`open`].
 pub async fn open_closable(url: &str) -> Result<Opened, OpenError> {
     let (name, _) = split_scheme(url)?;
-    let Some(schemes) = SCHEMES.iter().find(|schemes| schemes.names.contains(&name)) else {
+    let Some(schemes) = SCHEMES.iter().find(|schemes| schemes.names.contains(&name.as_str())) else {
         let known: Vec<String> =
             SCHEMES.iter().flat_map(|schemes| schemes.names).map(|name| format!("`{name}:`")).collect();
-        return Err(OpenError::UnknownScheme { scheme: name.to_owned(), known: known.join(", ") });
+        return Err(OpenError::UnknownScheme { scheme: name, known: known.join(", ") });
     };
-    let Some(open) = opener(schemes.feature) else {
-        return Err(OpenError::NotCompiledIn { scheme: name.to_owned(), feature: schemes.feature });
+    let Some(open) = stores::opener(schemes.feature) else {
+        return Err(OpenError::NotCompiledIn { scheme: name, feature: schemes.feature });
     };
-    open(Location::parse(url, schemes.parameters, schemes.driver)?).await
+    let location = Location::parse(url, schemes.parameters, schemes.driver)?;
+    let (connects_later, timeout) = (location.connects_later()?, location.timeout()?.unwrap_or(WAIT));
+    match open(location.clone()).await {
+        // What a retry cures is left to the calls; a wrong URL or password is not.
+        Err(OpenError::Store(Error::Unavailable(_))) if connects_later => {
+            Ok(Opened::later(move || open(location.clone()), timeout))
+        }
+        outcome => outcome,
+    }
 }
 
 /// Returns the schemes whose stores are compiled in, as in `sqlite`.
 pub fn schemes() -> impl Iterator<Item = &'static str> {
-    let compiled_in = SCHEMES.iter().filter(|schemes| opener(schemes.feature).is_some());
+    let compiled_in = SCHEMES.iter().filter(|schemes| stores::opener(schemes.feature).is_some());
     compiled_in.flat_map(|schemes| schemes.names).copied()
 }

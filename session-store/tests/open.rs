@@ -43,7 +43,8 @@ async fn what_cannot_be_opened_is_refused_and_said_without_the_url() {
         ("secret", "not given as a url"),
         ("oracle://secret@host", "there is no store for `oracle:`"),
         ("memory:secret", "`memory:`"),
-        ("memory:?namespace=secret", "does not know the parameter `namespace`"),
+        ("MEMORY:?namespace=secret", "does not know the parameter `namespace`"),
+        ("memory:#secret", "%23"),
         ("memory:?max_data_bytes=secret", "`max_data_bytes` must be a whole number"),
     ] {
         let words = refusal(url).await.to_string();

@@ -68,6 +68,13 @@ impl App {
         self.visit_of(&request.body(()).expect("the test's request is valid"))
     }
 
+    /// Begins a request that presents the cookies of two browsers, as one does that kept a cookie of an earlier scope.
+    pub(crate) fn visit_of_both(&self, one: &Browser, two: &Browser) -> Visit {
+        let value = |browser: &Browser| browser.cookie.clone().unwrap_or_default();
+        let name = self.cookie_name();
+        self.visit_with(&[format!("{name}={}; {name}={}", value(one), value(two))])
+    }
+
     /// Begins this request.
     pub(crate) fn visit_of<B>(&self, request: &Request<B>) -> Visit {
         let headers: HeaderMap = request.headers().clone();

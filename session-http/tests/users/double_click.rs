@@ -245,3 +245,29 @@ async fn a_second_click_finds_the_session_among_seven_of_the_user_though_the_oth
     app.login(&mut browser.clone(), "ada").await;
     assert_eq!(app.live_of("ada").await, 7, "the second click joined the first one's session");
 }
+
+#[tokio::test]
+async fn a_second_click_of_a_login_as_another_user_does_not_end_the_session_of_the_first_while_that_moves() {
+    let app = App::new();
+    let mut dead = app.shopper().await;
+    let earlier = dead.clone();
+    app.request(&mut dead, async |session| session.logout()).await;
+    let mut bob = Browser::default();
+    app.login(&mut bob, "bob").await;
+    let clicks = [app.visit_of_both(&earlier, &bob), app.visit_of_both(&earlier, &bob)];
+    for click in &clicks {
+        log_in(&click.open().await, "ada");
+    }
+    let mut ada = Browser::default();
+    ada.learn(&clicks[0].finish().await);
+    let tab = app.visit(&ada);
+    tab.open().await.rotate();
+    app.store.set_trouble_at("rotate", Trouble::Holds);
+    drop_when_held(&app.store, tab.finish()).await;
+    app.store.set_trouble_at("rotate", Trouble::None);
+    app.store.calls();
+    ada.learn(&clicks[1].finish().await);
+    assert_eq!(app.store.calls().iter().filter(|call| **call == "delete").count(), 1, "of the other user's session");
+    assert!(app.is_logged_in(&ada).await);
+    assert_eq!(app.live_of("ada").await, 1);
+}

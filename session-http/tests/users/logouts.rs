@@ -5,7 +5,7 @@ use http::{Method, Response};
 use session_http::Session;
 
 use crate::support::servers::{interleavings, log_in};
-use crate::support::{App, Browser, MINUTE, Visit};
+use crate::support::{App, Browser, MINUTE};
 
 const ROTATIONS: [fn(&Session); 3] =
     [|session| session.rotate(), |session| session.reauthenticate(), |session| log_in(session, "ada")];
@@ -129,19 +129,14 @@ async fn a_logout_of_a_session_that_has_ended_is_no_error() {
     assert_eq!(second.finish().await.status(), 200);
 }
 
-/// A browser that presents the cookies of two, as it kept one from an earlier scope, at this server.
-fn both(app: &App, one: &Browser, two: &Browser) -> Visit {
-    let pair = |browser: &Browser| format!("{}={}", app.cookie_name(), browser.cookie.as_deref().unwrap_or_default());
-    app.visit_with(&[format!("{}; {}", pair(one), pair(two))])
-}
-
 #[tokio::test]
 async fn a_logout_ends_what_each_id_became_that_it_presents() {
     for is_first in [true, false] {
         let app = App::new();
         let (earlier, current) = (ada(&app).await, app.shopper().await);
         app.request(&mut earlier.clone(), async |session| session.rotate()).await;
-        let visit = if is_first { both(&app, &earlier, &current) } else { both(&app, &current, &earlier) };
+        let visit =
+            if is_first { app.visit_of_both(&earlier, &current) } else { app.visit_of_both(&current, &earlier) };
         visit.open().await.logout();
         assert_eq!((visit.finish().await.status().as_u16(), app.live().await), (200, 0), "{is_first}");
     }
@@ -155,12 +150,12 @@ async fn a_logout_ends_what_two_dead_ids_became_that_have_an_heir_in_common() {
     app.request(&mut two, async |session| session.rotate()).await;
     app.request(&mut two.clone(), async |session| session.reauthenticate()).await;
     // Both are dead, and what became of them is nobody's: the login begins a session beside it.
-    let login = both(&app, &one, &two);
+    let login = app.visit_of_both(&one, &two);
     log_in(&login.open().await, "ada");
     let mut browser = Browser::default();
     browser.learn(&login.finish().await);
     assert_eq!(app.live().await, 2);
-    let logout = both(&app, &one, &browser);
+    let logout = app.visit_of_both(&one, &browser);
     app.request(&mut browser.clone(), async |session| session.logout()).await;
     logout.open().await.logout();
     assert_eq!((logout.finish().await.status().as_u16(), app.live().await), (200, 0));
@@ -174,7 +169,7 @@ async fn a_logout_ends_the_session_though_nobody_knows_what_another_id_became() 
     let mut moved = earlier.clone();
     app.request(&mut moved, async |session| session.rotate()).await;
     other.request(&mut moved, async |session| session.rotate()).await;
-    let logout = both(&app, &earlier, &current);
+    let logout = app.visit_of_both(&earlier, &current);
     logout.open().await.logout();
     let response = logout.finish().await;
     assert_eq!((response.status().as_u16(), app.live_of("ada").await), (409, 0));
@@ -187,7 +182,7 @@ async fn a_logout_of_two_live_sessions_of_which_one_moves_meanwhile_ends_both_or
         let app = App::new();
         let other = app.neighbour(|config| config);
         let (one, two) = (app.shopper().await, app.shopper().await);
-        let logout = both(&app, &one, &two);
+        let logout = app.visit_of_both(&one, &two);
         logout.open().await.logout();
         let server = if is_elsewhere { &other } else { &app };
         server.request(&mut two.clone(), async |session| session.rotate()).await;

@@ -3,6 +3,8 @@
 
 mod child;
 mod crash;
+#[cfg(unix)]
+mod faults;
 mod planted;
 mod processes;
 mod races;

@@ -81,8 +81,9 @@ async fn a_session_that_is_renewed_while_it_is_read_is_live() {
         store.create(&key("a"), &short()).await.expect("created");
         let early = store.clone().with_clock(ManualClock::new(at(END - 1)));
         // Whoever asks for the time is so slow that the session is renewed and its first end passes.
+        let here = Handle::current();
         let slow = store.with_clock(Asked::new(move || {
-            Handle::current().block_on(early.touch(&key("a"), at(END + 9))).expect("touched");
+            here.block_on(early.touch(&key("a"), at(END + 9))).expect("touched");
             at(END)
         }));
         let shown = match call {

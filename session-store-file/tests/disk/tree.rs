@@ -11,9 +11,11 @@ pub(crate) async fn open(folder: &Path) -> FileStore {
     FileStore::open(folder).await.expect("the test's folder can be opened").with_durability(Durability::Relaxed)
 }
 
-/// Returns all files of a store that belong to records: all but the locks and the version.
+/// Returns all files of a store that belong to records: all but the locks, the layout's number and the marks of a whole index.
 pub(crate) fn stored_files(folder: &Path) -> Vec<PathBuf> {
-    ["records", "sweep", "owners"].iter().flat_map(|part| files_below(&folder.join(part))).collect()
+    let parts = ["records", "sweep", "owners", "ended", "spare"];
+    let files = parts.iter().flat_map(|part| files_below(&folder.join(part)));
+    files.filter(|file| !file.ends_with("whole")).collect()
 }
 
 /// Returns all files below a folder, links included.

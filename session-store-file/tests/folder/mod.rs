@@ -9,14 +9,35 @@ use session_store_file::{Durability, FileStore};
 
 /// Opens the store of a space. Nothing here takes the machine's power, so nothing is synced.
 pub(crate) async fn open(space: Space) -> Result<FileStore, BoxError> {
-    let store = FileStore::open(place(&space)).await?;
+    let mut store = FileStore::open(place(&space)).await?;
+    if let Some(timeout) = space.timeout() {
+        store = store.with_timeout(timeout);
+    }
     Ok(store.with_clock(space.clock()).with_durability(Durability::Relaxed))
 }
 
-/// Returns each file of a record or of the index with what is in it; locks and the version are no one's.
+/// Takes the lock of the folder that a record is, or would be, in.
+pub(crate) async fn lock(space: Space, key: SessionKey) -> Result<fs::File, BoxError> {
+    let record = open(space.clone()).await?.record_path(&key);
+    let shard = record.parent().and_then(Path::file_name).ok_or("a record is in a folder")?;
+    let path = place(&space).join("locks").join(shard);
+    let lock = fs::File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+    lock.lock()?;
+    Ok(lock)
+}
+
+/// Returns the name and the content of every file below the folder.
+pub(crate) async fn bytes(space: Space) -> Result<Vec<Vec<u8>>, BoxError> {
+    let mut lines = Vec::new();
+    show(&place(&space), &mut lines)?;
+    Ok(lines.into_iter().map(String::into_bytes).collect())
+}
+
+/// Returns each file of a record or of the index with what is in it; locks, the layout's number and the marks of a whole index are
+/// no one's.
 pub(crate) async fn files(space: Space) -> Result<Vec<String>, BoxError> {
     let mut lines = Vec::new();
-    for part in ["records", "sweep", "owners"] {
+    for part in ["records", "sweep", "owners", "ended", "spare"] {
         show(&place(&space).join(part), &mut lines)?;
     }
     Ok(lines)
@@ -60,7 +81,7 @@ fn show(folder: &Path, lines: &mut Vec<String>) -> Result<(), BoxError> {
         let path = entry?.path();
         if path.is_dir() {
             show(&path, lines)?;
-        } else {
+        } else if !path.ends_with("whole") {
             lines.push(format!("{} {}", path.display(), String::from_utf8_lossy(&fs::read(&path)?)));
         }
     }
