@@ -7,10 +7,11 @@ use std::time::Duration;
 use crate::bench::Bench;
 use crate::check::Outcome;
 use crate::hooks::Need;
+use crate::stretch::stretched;
 
 type Run = Box<dyn Fn(Bench) -> Pin<Box<dyn Future<Output = Outcome> + Send>> + Send + Sync>;
 
-/// The time-out that the store's calls have in the cases about waiting.
+/// The time-out that the store's calls have in the cases about waiting, before it is stretched.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The proof of one rule: a short program that fails on a store that breaks it.
@@ -62,7 +63,7 @@ impl Case {
     /// Returns the time-out that the store's calls shall have, if the case is about waiting.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         let is_about_waiting = ["OUTAGE", "HELD-02", "GIVEN-UP", "RECOVERY", "RUNTIME"];
-        is_about_waiting.iter().any(|section| self.id.starts_with(section)).then_some(TIMEOUT)
+        is_about_waiting.iter().any(|section| self.id.starts_with(section)).then(|| stretched(TIMEOUT))
     }
 }
 

@@ -30,6 +30,7 @@ mod suite;
 mod together;
 #[cfg(feature = "traces")]
 pub mod traces;
+mod way;
 mod wire;
 
 pub use case::Level;

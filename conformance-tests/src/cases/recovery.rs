@@ -44,7 +44,7 @@ async fn trouble(
     let crowd = Crowd::at_work(b, &keys, patience);
     tokio::time::sleep(stretched(WARMING)).await;
     b.space.lines().iter().for_each(begin);
-    tokio::time::sleep(lasts).await;
+    tokio::time::sleep(stretched(lasts)).await;
     b.space.lines().iter().for_each(end);
     let well = Instant::now() + stretched(RECOVERY);
     tokio::time::sleep(stretched(RECOVERY) + WATCHED).await;
@@ -92,7 +92,7 @@ async fn recovery_03(b: Bench) -> Outcome {
 
 /// A server that takes longer to greet than a call may wait: a connection cannot be made within the call that needs it.
 async fn recovery_04(b: Bench) -> Outcome {
-    let slow = TIMEOUT * 3 / 2;
+    let slow = stretched(TIMEOUT) * 3 / 2;
     let begin = |line: &Proxy| {
         line.greet_after(slow);
         line.cut();
