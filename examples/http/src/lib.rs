@@ -2,5 +2,5 @@
 
 /// The page of all options, whose program is compiled here.
 #[cfg(doctest)]
-#[doc = include_str!("../../../docs/options.md")]
+#[doc = include_str!("../../../session-express/docs/options.md")]
 pub struct Options;

@@ -1,5 +1,6 @@
 //! Users: logins, logouts, and all that a user has elsewhere.
 
+mod another_user;
 mod double_click;
 mod freshness;
 mod limits;
