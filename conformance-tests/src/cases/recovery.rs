@@ -55,7 +55,7 @@ const AFTERWARDS: &str = "two seconds after the backend was well";
 
 async fn recovery_01(b: Bench) -> Outcome {
     let (heard, well) = trouble(&b, None, Proxy::hold, STANDSTILL, Proxy::mend).await?;
-    that(heard.refused() > 0, "nobody noticed that the backend stood still: the harness is wrong")?;
+    that(heard.refused() > 0, "nobody was refused while the backend stood still: does the factory give the store the time-out of `Space::timeout`?")?;
     heard.in_time(SLACK)?;
     heard.all_succeed_from(well, AFTERWARDS)
 }
