@@ -179,7 +179,7 @@ async fn redis(url: &str) -> Outcome<Vec<Box<dyn Stand>>> {
 async fn mongo(url: &str) -> Outcome<Vec<Box<dyn Stand>>> {
     let (server, options) = url.split_once("/?").unwrap_or((url, ""));
     let durable = format!("{server}/bench?{options}&w=majority&journal=true");
-    let store = session_store_mongo::MongoStore::new(mongodb::Client::with_uri_str(&durable).await?.database("bench"));
+    let store = session_store_mongo::MongoStore::open(&durable).await?;
     store.setup().await?;
     let tower = tower_sessions_mongodb_store::mongodb::Client::with_uri_str(&durable).await?;
     let tower = tower_sessions_mongodb_store::MongoDBStore::new(tower, "tower_sessions".to_owned());

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use http::{HeaderMap, header};
 use session_core::SessionId;
 use session_http::Secrets;
+use session_http::rules::bad_signature;
 
 /// Signs a text as cookie-signature does: the text, a dot, and its HMAC-SHA256 in base64 without padding.
 pub fn sign(text: &str, secrets: &Secrets) -> String {
@@ -27,37 +28,29 @@ pub(crate) fn write(id: &SessionId, secrets: &Secrets) -> String {
     encode_uri_component(&format!("s:{}", sign(id.expose(), secrets)))
 }
 
-/// What the request's cookies say.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Presented {
-    Nothing,
-    /// There is a cookie of the name that nobody signed here.
-    Refused,
-    Signed(SessionId),
-}
-
-/// Reads the id that a request presents: the first cookie of the name counts, signed text of any form is an id.
-pub(crate) fn read(headers: &HeaderMap, name: &str, secrets: &Secrets) -> Presented {
-    let Some(value) = first(headers, name).filter(|value| !value.is_empty()) else { return Presented::Nothing };
+/// Reads the id that a request presents: the first cookie of the name counts, signed text of any form is an id. A value that nobody signed
+/// here is an event.
+pub(crate) fn read(headers: &HeaderMap, name: &str, secrets: &Secrets) -> Option<SessionId> {
+    let value = first(headers, name).filter(|value| !value.is_empty())?;
     // Node reads a header's bytes as Latin-1.
     let value: String = value.iter().copied().map(char::from).collect();
     let value = if value.contains('%') { decode_uri_component(&value).unwrap_or(value) } else { value };
     let text = value.strip_prefix("s:").and_then(|signed| unsign(signed, secrets));
-    match text.map(SessionId::foreign) {
-        Some(Ok(id)) => Presented::Signed(id),
-        Some(Err(_)) | None => Presented::Refused,
+    let id = text.and_then(|text| SessionId::foreign(text).ok());
+    if id.is_none() {
+        bad_signature();
     }
+    id
 }
 
 /// Finds the value as cookie 0.7 does: pairs end at semicolons only, spaces and tabs around a name and a value do not count, and a
 /// value may stand in double quotes.
 fn first<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
-    let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|&byte| byte == b';'));
-    let value = pairs.filter_map(|pair| {
+    let mut pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|&byte| byte == b';'));
+    let value = pairs.find_map(|pair| {
         let equals = pair.iter().position(|&byte| byte == b'=')?;
         (trim(&pair[..equals]) == name.as_bytes()).then(|| trim(&pair[equals + 1..]))
-    });
-    let value = value.into_iter().next()?;
+    })?;
     Some(match value {
         b"\"" => b"",
         [b'"', inner @ .., b'"'] => inner,

@@ -6,14 +6,13 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, Request, header};
 use session_core::{Data, SessionId, Timestamp};
 use session_http::RequestHead;
-use session_http::rules::{
-    AgeWish, AnyVisit, Due, Facts, Few, Note, Occasion, Reason, Telling, Told, Visit, bad_signature,
-};
+use session_http::rules::{AgeWish, AnyVisit, Due, Facts, Few, Note, Occasion, Reason, Telling, Told, Visit};
 
+use crate::cookie::Age;
 use crate::decide::{self, Wants};
 use crate::json::is_same;
 use crate::reserved::{is_reserved, take_out};
-use crate::signed::{Presented, read};
+use crate::signed::read;
 use crate::{Express, ExpressCookie, Unset};
 
 /// One request under the rules of Express.
@@ -37,6 +36,8 @@ pub struct ExpressVisit {
     /// A handler gave the session another id: by `regenerate`, a login or a rotation.
     is_replaced: bool,
     absence: Option<Absence>,
+    /// It was saved with no age left, so the store does not know it any more.
+    is_over: bool,
     cookie: ExpressCookie,
     /// The cookie before a handler changed it.
     given: ExpressCookie,
@@ -58,14 +59,7 @@ impl ExpressVisit {
     pub(crate) fn of(express: Arc<Express>, options: &ExpressCookie, head: &RequestHead<'_>, now: Timestamp) -> Self {
         let is_secure = express.proxy.sees_https(head);
         let cookie = express.begin_cookie(options, now, is_secure);
-        let presented = match read(head.headers, &express.name, &express.secrets) {
-            Presented::Nothing => None,
-            Presented::Signed(id) => Some(id),
-            Presented::Refused => {
-                bad_signature();
-                None
-            }
-        };
+        let presented = read(head.headers, &express.name, &express.secrets);
         Self {
             express,
             arrived: now,
@@ -78,6 +72,7 @@ impl ExpressVisit {
             is_overtaken: false,
             is_replaced: false,
             absence: None,
+            is_over: false,
             given: cookie.clone(),
             fresh: cookie.clone(),
             cookie,
@@ -128,11 +123,6 @@ impl ExpressVisit {
     /// Says whether the session is not the one that was loaded: `originalId !== sess.id`.
     fn is_another(&self, facts: &Facts<'_>) -> bool {
         self.is_replaced || (self.is_found && !self.is_presented(facts))
-    }
-
-    /// Says whether another request has just stored what this one has: `resave` has been done.
-    fn is_saved_elsewhere(&self, facts: &Facts<'_>) -> bool {
-        self.is_overtaken && !facts.is_changed() && self.cookie == self.given
     }
 
     fn is_modified(&self, facts: &Facts<'_>, values: &Data) -> bool {
@@ -203,14 +193,16 @@ impl Visit for ExpressVisit {
 
     fn due(&self, facts: &Facts<'_>) -> Due {
         let values = facts.values();
+        let is_given = self.cookie == self.given;
+        // Then another request has just done what `resave` is for.
+        let is_saved_elsewhere = self.is_overtaken && is_given && !facts.is_changed();
+        let is_saved_here = || self.saved.as_ref().is_some_and(|saved| is_same(saved, &values));
         let due = decide::due(Wants {
             is_save: facts.occasion() == Occasion::Save,
-            is_absent: self.is_absent(facts) || facts.is_gone(),
+            is_absent: self.is_absent(facts) || facts.is_gone() || (self.is_over && is_given && facts.is_stored()),
             is_presented: self.is_presented(facts),
             has_saved: self.saved.is_some(),
-            is_saved: !self.is_another(facts)
-                && !facts.is_own_changed()
-                && (self.is_saved_elsewhere(facts) || self.saved.as_ref().is_some_and(|saved| is_same(saved, &values))),
+            is_saved: !self.is_another(facts) && !facts.is_own_changed() && (is_saved_elsewhere || is_saved_here()),
             is_modified: self.is_modified(facts, &values),
             saves_uninitialized: self.express.saves_uninitialized,
         });
@@ -250,6 +242,7 @@ impl Visit for ExpressVisit {
             Note::Unset => self.absence = Some(Absence::Unset),
             Note::Saved(values) => {
                 self.given = self.cookie.clone();
+                self.is_over = matches!(self.cookie.age, Age::For(..=0));
                 // The methods of a session that was regenerated are the plain ones, which do not remember what they stored.
                 if !self.is_replaced {
                     self.saved = Some(values.clone());

@@ -139,7 +139,7 @@ impl Commit {
             let mut is_missed = logins.len() < all.len();
             for key in limit.excess(logins) {
                 stays &= key != *own;
-                is_missed |= !self.sessions.end_one_too_many(&key).await?;
+                is_missed |= !self.sessions.end_one(&key, Reason::TooMany).await?;
             }
             if !is_missed {
                 break;
@@ -192,13 +192,14 @@ impl Config {
         Ok(logins)
     }
 
-    async fn end_one_too_many(&self, key: &SessionKey) -> Result<bool, Error> {
+    /// Ends one session, with which requests may be on their way; says whether it was there.
+    pub(crate) async fn end_one(&self, key: &SessionKey, reason: Reason) -> Result<bool, Error> {
         let now = self.now();
         self.recent.ask(key, false, now);
         let was_live = self.store().delete(key).await?;
         if was_live {
             self.recent.note(key, Became::Ended, now);
-            events::destroyed(key, Reason::TooMany);
+            events::destroyed(key, reason);
         } else {
             self.recent.withdraw(key);
         }
@@ -219,7 +220,7 @@ impl Config {
         for batch in all.chunks(BATCH) {
             for (at, key) in self.login_times(batch, &mut HashMap::new()).await? {
                 if (at, &key) < (newest.0, &newest.1) {
-                    self.end_one_too_many(&key).await?;
+                    self.end_one(&key, Reason::TooMany).await?;
                 }
             }
         }

@@ -160,19 +160,7 @@ impl Session {
                 }
                 Err(error) => return Err(error.into()),
             };
-            if !is_own {
-                return Ok(false);
-            }
-            let now = sessions.now();
-            sessions.recent.ask(key, false, now);
-            let was_live = sessions.store().delete(key).await?;
-            if was_live {
-                sessions.recent.note(key, Became::Ended, now);
-                events::destroyed(key, Reason::EndedByOwner);
-            } else {
-                sessions.recent.withdraw(key);
-            }
-            Ok(was_live)
+            Ok(is_own && sessions.end_one(key, Reason::EndedByOwner).await?)
         });
         sessions.in_time(ending).await
     }

@@ -27,11 +27,6 @@ impl Stored {
         matches!(self.field("expires_at"), Ok(Some(RawBsonRef::DateTime(end))) if end.timestamp_millis() <= now.unix_millis())
     }
 
-    /// Says whether the record is live, and of the known format.
-    pub(crate) fn is_live(&self, now: Timestamp) -> bool {
-        self.check_format().is_ok() && matches!(self.time("expires_at"), Ok(Some(end)) if now < end)
-    }
-
     /// Reads the whole record.
     pub(crate) fn record(&self) -> Result<(Record, Revision)> {
         let revision = self.revision()?;
@@ -70,9 +65,15 @@ impl Stored {
         if let Ok(Some(RawBsonRef::ObjectId(id))) = self.field("_id") { Some(id) } else { None }
     }
 
-    /// Returns the `_id`, whatever it is.
-    pub(crate) fn id(&self) -> Option<Bson> {
-        self.field("_id").ok()??.try_into().ok()
+    /// Returns a field as it is, for a filter.
+    pub(crate) fn value(&self, name: &str) -> Option<Bson> {
+        self.field(name).ok()??.try_into().ok()
+    }
+
+    /// Says whether this is one of our documents, of whatever format, and not another program's.
+    pub(crate) fn is_ours(&self) -> bool {
+        let has = |name| matches!(self.field(name), Ok(Some(_)));
+        matches!(self.field("key"), Ok(Some(RawBsonRef::String(_)))) && has("format") && has("revision")
     }
 
     /// Returns a field that is there and not null.
@@ -167,11 +168,17 @@ pub(crate) fn unexpired_under(key: &SessionKey, now: Timestamp) -> Document {
     doc! { "key": key.as_str(), "expires_at": { "$gt": date(now) } }
 }
 
-/// Asks for what is under the key, has not expired, and has the revision.
-pub(crate) fn at_revision(key: &SessionKey, revision: Revision, now: Timestamp) -> Document {
+/// Asks for what is under the key, has not expired, and is of the known format.
+pub(crate) fn known_under(key: &SessionKey, now: Timestamp) -> Document {
     let mut filter = unexpired_under(key, now);
-    filter.insert("revision", number(revision));
     filter.insert("format", FORMAT);
+    filter
+}
+
+/// Asks for what is under the key, is live, and has the revision.
+pub(crate) fn at_revision(key: &SessionKey, revision: Revision, now: Timestamp) -> Document {
+    let mut filter = known_under(key, now);
+    filter.insert("revision", number(revision));
     filter
 }
 
@@ -181,9 +188,22 @@ pub(crate) fn expired_under(key: &SessionKey, now: Timestamp) -> Document {
     doc! { "key": key.as_str(), "expires_at": { "$lte": date(now) } }
 }
 
-/// Asks for everything that has expired, in the index of sweeps.
-pub(crate) fn expired(now: Timestamp) -> Document {
-    doc! { "sweep_at": { "$lte": date(now) }, "expires_at": { "$lte": date(now) } }
+/// Asks for everything that has expired.
+pub(crate) fn over(now: Timestamp) -> Document {
+    doc! { "expires_at": { "$lte": date(now) } }
+}
+
+/// Asks for everything that has expired, in the index of sweeps from a place on.
+pub(crate) fn over_from(place: &Bson, now: Timestamp) -> Document {
+    both(over(now), doc! { "sweep_at": { "$gte": place, "$lte": date(now) } })
+}
+
+/// Asks for everything that has not expired, and for nothing that is not in the index of sweeps; only what ends within seconds is
+/// looked at itself.
+pub(crate) fn unexpired(now: Timestamp) -> Document {
+    let soon = DateTime::from_millis(now.unix_millis().saturating_sub(QUANTUM));
+    let ends_soon = doc! { "sweep_at": { "$gt": soon, "$lte": date(now) }, "expires_at": { "$gt": date(now) } };
+    doc! { "$or": [{ "sweep_at": { "$gt": date(now) } }, ends_soon] }
 }
 
 /// Asks for everything that is live.
@@ -196,26 +216,18 @@ pub(crate) fn dead(now: Timestamp) -> Document {
     doc! { "$nor": [live(now)] }
 }
 
-/// Asks for the records of an owner too.
-pub(crate) fn owned_by(owner: &OwnerId, mut filter: Document) -> Document {
-    filter.insert("owner", owner.as_str());
-    filter
+/// Asks for all records. What others have put there has no key.
+pub(crate) fn ours() -> Document {
+    doc! { "key": { "$gte": "" } }
 }
 
-/// Asks for everything but what is under the key, too.
-pub(crate) fn except(key: &SessionKey, mut filter: Document) -> Document {
-    filter.insert("key", doc! { "$ne": key.as_str() });
-    filter
+/// Asks for the records of an owner.
+pub(crate) fn owned_by(owner: &OwnerId) -> Document {
+    doc! { "owner": owner.as_str() }
 }
 
-/// Asks for what comes after a place of a listing, too.
-pub(crate) fn after(place: ObjectId, mut filter: Document) -> Document {
-    filter.insert("_id", doc! { "$gt": place });
-    filter
-}
-
-/// Asks only for documents with one of these `_id`s, too.
-pub(crate) fn among(ids: Vec<Bson>, mut filter: Document) -> Document {
-    filter.insert("_id", doc! { "$in": ids });
+/// Asks for both.
+pub(crate) fn both(mut filter: Document, other: Document) -> Document {
+    filter.extend(other);
     filter
 }

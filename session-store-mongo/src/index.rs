@@ -1,39 +1,36 @@
 //! The index: list, count, end by owner, clear.
 
 use async_trait::async_trait;
-use mongodb::bson::doc;
 use mongodb::bson::oid::ObjectId;
-use mongodb::options::Hint;
-use session_core::{Cursor, Error, Listing, OwnerId, Page, Result, Scope, SessionIndex, SessionKey};
+use mongodb::bson::{Document, doc};
+use session_core::{Cursor, Listing, OwnerId, Page, Result, Scope, SessionIndex, SessionKey, Timestamp};
 
 use crate::document::{self, Stored};
-use crate::setup::OWNER_INDEX;
-use crate::store::{MongoStore, key_index};
+use crate::driver::Kind;
+use crate::error::MongoCause;
+use crate::store::MongoStore;
 
 /// A listing is in the order of the `_id`s, which a rotation does not change; a cursor is the `_id` of the last one that was shown.
 ///
-/// The index reads no data. A record whose format is not known is neither listed nor counted; one whose data was damaged by
-/// hand is, until somebody loads it.
+/// The index reads no data. A record whose format is not known is not listed; one whose data was damaged by hand is, until
+/// somebody loads it. The count of all reads no documents, only the index of sweeps: it counts what it cannot read too.
 #[async_trait]
 impl SessionIndex for MongoStore {
     async fn list(&self, scope: Scope<'_>, page: &Page) -> Result<Listing> {
         let place = match page.cursor() {
             None => ObjectId::from_bytes([0; 12]),
-            Some(cursor) => {
-                ObjectId::parse_str(cursor.as_str()).map_err(|_| Error::backend("the cursor is not one"))?
-            }
+            Some(cursor) => ObjectId::parse_str(cursor.as_str()).map_err(|_| MongoCause::cursor())?,
         };
-        let filter = document::after(place, self.live_in(scope));
-        let limit = page.limit();
-        let find = self
-            .collection
-            .find(filter)
-            .sort(doc! { "_id": 1 })
-            .projection(doc! { "data": 0 })
-            .limit(i64::from(limit))
-            // One more than there can be, so that the first answer is the whole one.
-            .batch_size(limit.saturating_add(1));
-        let found = self.collect(find).await?;
+        let (filter, limit) = (live_in(scope), page.limit());
+        let found = self
+            .ask(Kind::Any, move |sessions| async move {
+                let filter = document::both(filter(sessions.now), doc! { "_id": { "$gt": place } });
+                let find = sessions.collection.find(filter).sort(doc! { "_id": 1 }).projection(doc! { "data": 0 });
+                // One more than there can be, so that the first answer is the whole one.
+                let find = find.limit(i64::from(limit)).batch_size(limit.saturating_add(1)).max_time(sessions.limit);
+                sessions.collect(find).await
+            })
+            .await?;
         let is_full = found.len() as u64 >= u64::from(limit);
         let last = found.last().and_then(Stored::place);
         // One damaged document must not hide the others.
@@ -42,33 +39,27 @@ impl SessionIndex for MongoStore {
     }
 
     async fn count(&self, scope: Scope<'_>) -> Result<u64> {
-        self.within(self.collection.count_documents(self.live_in(scope))).await
+        let owned = if let Scope::Owner(owner) = scope { Some(document::owned_by(owner)) } else { None };
+        let count = self.ask(Kind::Any, move |sessions| async move {
+            let filter = match owned {
+                Some(owned) => document::both(owned, document::live(sessions.now)),
+                None => document::unexpired(sessions.now),
+            };
+            Ok(sessions.collection.count_documents(filter).max_time(sessions.limit).await?)
+        });
+        Ok(count.await?)
     }
 
-    /// First what is dead, then what is live: the second count is the answer. What is created in between is as if it had been
-    /// there before.
     async fn delete_owned(&self, owner: &OwnerId, except: Option<&SessionKey>) -> Result<u64> {
-        let now = self.now();
-        let mut ended = 0;
-        for filter in [document::dead(now), document::live(now)] {
-            let filter = document::owned_by(owner, filter);
-            let filter = if let Some(key) = except { document::except(key, filter) } else { filter };
-            let delete = self.collection.delete_many(filter).hint(Hint::Name(OWNER_INDEX.into()));
-            ended = self.within(delete).await?.deleted_count;
-        }
-        Ok(ended)
+        self.end_owned(owner, except).await
     }
 
     async fn clear(&self) -> Result<u64> {
-        let now = self.now();
-        self.within(self.collection.delete_many(document::dead(now)).hint(key_index())).await?;
-        Ok(self.within(self.collection.delete_many(document::live(now)).hint(key_index())).await?.deleted_count)
+        self.end_all().await
     }
 }
 
-impl MongoStore {
-    fn live_in(&self, scope: Scope<'_>) -> mongodb::bson::Document {
-        let live = document::live(self.now());
-        if let Scope::Owner(owner) = scope { document::owned_by(owner, live) } else { live }
-    }
+fn live_in(scope: Scope<'_>) -> impl FnOnce(Timestamp) -> Document + Send + 'static {
+    let owned = if let Scope::Owner(owner) = scope { document::owned_by(owner) } else { Document::new() };
+    move |now| document::both(owned, document::live(now))
 }

@@ -2,11 +2,12 @@
 
 mod collection;
 mod document;
+mod driver;
 mod error;
 mod index;
+mod remove;
 mod setup;
 mod store;
-mod sweep;
 
 pub use collection::InvalidCollection;
 pub use error::MongoCause;

@@ -173,21 +173,19 @@ async fn redis(location: &Location) -> Result<Opened> {
 
 #[cfg(feature = "mongodb")]
 async fn mongodb(location: &Location) -> Result<Opened> {
-    use ::mongodb::error::{Error, ErrorKind};
-    use ::mongodb::{Client, options::ClientOptions};
+    use session_core::Error;
+    use session_store_mongo::MongoStore;
 
     let (timeout, bytes, setup) = (location.timeout()?, location.number(MAX_DATA)?, location.setup()?);
-    let invalid = |error: Error| match *error.kind {
-        ErrorKind::DnsResolve { .. } => OpenError::Store(session_core::Error::unavailable(error)),
-        _ => OpenError::Url(error.into()),
+    let invalid = |error: Error| match error {
+        Error::Backend(cause) => OpenError::Url(cause),
+        other => OpenError::Store(other),
     };
-    let mut options = ClientOptions::parse(location.for_driver()).await.map_err(invalid)?;
+    let mut options = MongoStore::parse(&location.for_driver()).await.map_err(invalid)?;
     if let Some(pool) = location.number(POOL)? {
         options.max_pool_size = Some(pool);
     }
-    let database = options.default_database.clone().unwrap_or_else(|| "sessions".into());
-    let client = Client::with_options(options).map_err(invalid)?;
-    let mut store = session_store_mongo::MongoStore::new(client.database(&database));
+    let mut store = MongoStore::new(options).map_err(invalid)?;
     if let Some(namespace) = location.text(NAMESPACE) {
         store = store.with_collection(namespace).map_err(|invalid| OpenError::Namespace(invalid.into()))?;
     }
@@ -199,7 +197,7 @@ async fn mongodb(location: &Location) -> Result<Opened> {
     }
     match setup {
         Setup::On => store.setup().await?,
-        Setup::Verify => return Err(OpenError::Parameter { name: SETUP.into(), wanted: "on or off" }),
+        Setup::Verify => store.verify().await?,
         Setup::Off => {}
     }
     Ok(Opened::new(store))

@@ -73,8 +73,7 @@ async fn open(store: &str, folder: &Path) -> Outcome<Arc<dyn SessionIndex>> {
             Arc::new(store)
         }
         "mongo" => {
-            let client = mongodb::Client::with_uri_str(&url(store)?).await?;
-            let store = session_store_mongo::MongoStore::new(client.database("growth")).with_timeout(LONG);
+            let store = session_store_mongo::MongoStore::open(&url(store)?).await?.with_timeout(LONG);
             store.setup().await?;
             Arc::new(store)
         }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use mongodb::Client;
 use session_core::{BoxError, Clock, Data, Error, Record, SessionIndex, SessionKey, SessionStore, SystemClock};
 use session_store_mongo::MongoStore;
 
@@ -17,7 +16,7 @@ pub(crate) fn killed(program: &str) -> Result<(), BoxError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let mut set = Set::start(program).await?;
-        let store = MongoStore::new(Client::with_uri_str(set.url()).await?.database("sessions"));
+        let store = MongoStore::open(&set.url()).await?;
         store.setup().await?;
         for round in 0..2 {
             once(&mut set, &store, round).await?;

@@ -3,22 +3,25 @@
 use std::time::Duration;
 
 use mongodb::bson::{Document, doc};
-use mongodb::options::Collation;
+use mongodb::options::{ClientOptions, Collation};
 use mongodb::{Client, Database};
 use session_core::{
     BoxError, Clock, Data, Error, Page, Record, Revision, Scope, SessionIndex, SessionKey, SessionStore, SystemClock,
 };
 use session_store_mongo::MongoStore;
 
-pub(crate) fn on_server<Fut>(url: &str, test: impl FnOnce(Database) -> Fut) -> Result<(), BoxError>
+/// Runs a test in a database of its own, with the test's client and the store's options.
+pub(crate) fn on_server<Fut>(url: &str, test: impl FnOnce(Database, MongoStore) -> Fut) -> Result<(), BoxError>
 where
     Fut: Future<Output = Result<(), BoxError>>,
 {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let name = format!("session_refusals_{:x}", Revision::fresh().number());
-        let database = Client::with_uri_str(url).await?.database(&name);
-        let outcome = test(database.clone()).await;
+        let name = format!("session_tests_{:x}", Revision::fresh().number());
+        let mut options = ClientOptions::parse(url).await?;
+        options.default_database = Some(name.clone());
+        let database = Client::with_options(options.clone())?.database(&name);
+        let outcome = test(database.clone(), MongoStore::new(options)?).await;
         database.drop().await?;
         outcome
     })
@@ -34,19 +37,19 @@ fn fails_with_backend<T: std::fmt::Debug>(what: &str, answer: &Result<T, Error>)
 }
 
 pub(crate) fn collation(url: &str) -> Result<(), BoxError> {
-    on_server(url, async |database| {
+    on_server(url, async |database, store| {
         let insensitive = Collation::builder().locale("en").strength(mongodb::options::CollationStrength::Secondary);
-        database.create_collection("sessions").collation(insensitive.build()).await?;
-        fails_with_backend("setup where case makes no difference", &MongoStore::new(database).setup().await)
+        database.create_collection("session_records").collation(insensitive.build()).await?;
+        fails_with_backend("setup where case makes no difference", &store.setup().await)
     })
 }
 
 pub(crate) fn capped_and_view(url: &str) -> Result<(), BoxError> {
-    on_server(url, async |database| {
+    on_server(url, async |database, store| {
         database.create_collection("capped").capped(true).size(4096).await?;
         database.create_collection("view").view_on("capped").pipeline(Vec::<Document>::new()).await?;
         for name in ["capped", "view"] {
-            let store = MongoStore::new(database.clone()).with_collection(name)?;
+            let store = store.clone().with_collection(name)?;
             fails_with_backend(name, &store.setup().await)?;
         }
         Ok(())
@@ -54,12 +57,12 @@ pub(crate) fn capped_and_view(url: &str) -> Result<(), BoxError> {
 }
 
 pub(crate) fn not_set_up(url: &str) -> Result<(), BoxError> {
-    on_server(url, async |database| {
-        let (store, key) = (MongoStore::new(database.clone()), SessionKey::parse("k")?);
+    on_server(url, async |database, store| {
+        let key = SessionKey::parse("k")?;
         fails_with_backend("create", &store.create(&key, &record()?).await)?;
-        database.collection("sessions").insert_one(doc! { "other": 1 }).await?;
         fails_with_backend("create in a collection that is there", &store.create(&key, &record()?).await)?;
         fails_with_backend("update", &store.update(&key, Revision::fresh(), &record()?).await)?;
+        fails_with_backend("touch", &store.touch(&key, record()?.expires_at).await)?;
         fails_with_backend("delete", &store.delete(&key).await)?;
         store.setup().await?;
         store.create(&key, &record()?).await?;
@@ -76,10 +79,9 @@ pub(crate) fn not_set_up(url: &str) -> Result<(), BoxError> {
 }
 
 pub(crate) fn planted(url: &str) -> Result<(), BoxError> {
-    on_server(url, async |database| {
-        let store = MongoStore::new(database.clone());
+    on_server(url, async |database, store| {
         store.setup().await?;
-        let documents = database.collection::<Document>("sessions");
+        let documents = database.collection::<Document>("session_records");
         let now = mongodb::bson::DateTime::now();
         let later = mongodb::bson::DateTime::from_millis(now.timestamp_millis() + 60_000);
         let whole = doc! {
@@ -116,14 +118,14 @@ pub(crate) fn planted(url: &str) -> Result<(), BoxError> {
             }
             if change.contains_key("format") {
                 let updated = store.update(&key, Revision::from_number(1), &record()?).await;
-                if !matches!(updated, Err(Error::Corrupt(_))) {
-                    return Err(format!("an update of {change}: {updated:?}").into());
+                let touched = store.touch(&key, record()?.expires_at).await;
+                if !matches!((&updated, &touched), (Err(Error::Corrupt(_)), Err(Error::Corrupt(_)))) {
+                    return Err(format!("an update and a touch of {change}: {updated:?}, {touched:?}").into());
                 }
             }
             store.list(Scope::All, &Page::first(10)).await?;
-            let says_when = !change.contains_key("format") && !change.contains_key("expires_at");
-            if store.delete(&key).await? != says_when || documents.count_documents(doc! {}).await? != 0 {
-                return Err(format!("a delete of {change} left it, or said wrongly whether it was live").into());
+            if !store.delete(&key).await? || documents.count_documents(doc! {}).await? != 0 {
+                return Err(format!("a delete of {change} left it, or said that nothing was there").into());
             }
         }
         Ok(())

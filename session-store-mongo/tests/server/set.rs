@@ -44,6 +44,28 @@ impl Set {
         Ok(set)
     }
 
+    /// Starts one server that is no set.
+    pub(crate) async fn start_one(program: &str, options: &[&str]) -> Result<Self, BoxError> {
+        let port = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let mut set =
+            Self { program: program.into(), folder: tempfile::tempdir()?, ports: vec![port], members: Vec::new() };
+        std::fs::create_dir(set.path(0))?;
+        let member = set.spawn_with(0, options)?;
+        set.members.push(Some(member));
+        Ok(set)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.ports[0]
+    }
+
+    /// Sends a signal to the first one, by its name.
+    pub(crate) fn signal(&self, name: &str) -> Result<(), BoxError> {
+        let member = self.members[0].as_ref().ok_or("it runs")?;
+        let status = Command::new("kill").arg(format!("-{name}")).arg(member.id().to_string()).status()?;
+        if status.success() { Ok(()) } else { Err("kill failed".into()) }
+    }
+
     pub(crate) fn url(&self) -> String {
         let hosts: Vec<String> = self.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         format!("mongodb://{}/?replicaSet=own", hosts.join(","))
@@ -94,9 +116,14 @@ impl Set {
     }
 
     fn spawn(&self, number: usize) -> Result<Child, BoxError> {
+        self.spawn_with(number, &["--replSet", "own", "--oplogSize", "128"])
+    }
+
+    fn spawn_with(&self, number: usize, options: &[&str]) -> Result<Child, BoxError> {
         let path = self.path(number);
         let child = Command::new(&self.program)
-            .args(["--replSet", "own", "--bind_ip", "127.0.0.1", "--nounixsocket", "--oplogSize", "128"])
+            .args(["--bind_ip", "127.0.0.1", "--nounixsocket"])
+            .args(options)
             .args(["--wiredTigerCacheSizeGB", "0.25", "--port", &self.ports[number].to_string()])
             .arg("--dbpath")
             .arg(&path)

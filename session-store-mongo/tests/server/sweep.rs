@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use mongodb::bson::{Document, doc};
 use session_core::{BoxError, Clock, SessionKey, SessionStore, SystemClock};
-use session_store_mongo::MongoStore;
 
 use crate::refusals::{on_server, record};
 
 /// A record may be removed a day after its `sweep_at`, which no write may leave behind.
 pub(crate) fn places(url: &str) -> Result<(), BoxError> {
-    on_server(url, async |database| {
-        let store = MongoStore::new(database.clone());
+    on_server(url, async |database, store| {
         store.setup().await?;
-        let documents = database.collection::<Document>("sessions");
+        let documents = database.collection::<Document>("session_records");
         let place = async || {
             let stored = documents.find_one(doc! {}).await?.ok_or("there is a document")?;
             let (place, end) = (stored.get_datetime("sweep_at")?, stored.get_datetime("expires_at")?);
@@ -39,6 +37,6 @@ pub(crate) fn places(url: &str) -> Result<(), BoxError> {
             return Err(format!("the places do not follow the ends: {places:?}").into());
         }
         let index = documents.list_index_names().await?;
-        if index.iter().any(|name| name == "sweep") { Ok(()) } else { Err(format!("{index:?}").into()) }
+        if index.iter().any(|name| name == "session_sweep") { Ok(()) } else { Err(format!("{index:?}").into()) }
     })
 }
