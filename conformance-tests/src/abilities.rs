@@ -97,4 +97,11 @@ impl Suite {
         self.hooks.replace = Some(std::sync::Arc::new(move |space, ()| Box::pin(replace(space))));
         self.having(Need::Replacement)
     }
+
+    /// Says that the store keeps its format version in the data, as one does that lies over another store: then calls that do not
+    /// read the data cannot know that it is unknown.
+    pub fn formats_data(mut self) -> Self {
+        self.hooks.formats_data = true;
+        self
+    }
 }

@@ -6,7 +6,7 @@ use session_core::SessionKey;
 
 use crate::bench::Bench;
 use crate::check::{Failure, Outcome};
-use crate::hooks::{Lock, Need, Outage};
+use crate::hooks::{Damage, Lock, Need, Outage};
 
 impl Bench {
     /// Holds the lock of a stored record until what is returned is dropped.
@@ -43,6 +43,11 @@ impl Bench {
     pub(crate) async fn replace(&self) -> Outcome {
         let hook = self.hooks.replace.as_ref().ok_or_else(|| Failure::new(Need::Replacement.lack()))?;
         Ok(hook(self.space.clone(), ()).await?)
+    }
+
+    /// Says whether the damage lies in the data alone.
+    pub(crate) fn is_in_data(&self, damage: Damage) -> bool {
+        damage != Damage::Format || self.hooks.formats_data
     }
 
     /// Says whether records can be damaged.

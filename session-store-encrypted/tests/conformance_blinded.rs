@@ -12,6 +12,7 @@ fn main() -> std::process::ExitCode {
         .spans_processes()
         .shows_raw(sqlite::raw)
         .damages(sqlite::damage)
+        .formats_data()
         .lacks(Need::Outage, "a file has no server that stops")
         .main()
 }

@@ -55,7 +55,10 @@ const AFTERWARDS: &str = "two seconds after the backend was well";
 
 async fn recovery_01(b: Bench) -> Outcome {
     let (heard, well) = trouble(&b, None, Proxy::hold, STANDSTILL, Proxy::mend).await?;
-    that(heard.refused() > 0, "nobody was refused while the backend stood still: does the factory give the store the time-out of `Space::timeout`?")?;
+    that(
+        heard.refused() > 0,
+        "nobody was refused while the backend stood still: does the factory give the store the time-out of `Space::timeout`?",
+    )?;
     heard.in_time(SLACK)?;
     heard.all_succeed_from(well, AFTERWARDS)
 }

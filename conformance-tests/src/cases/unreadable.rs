@@ -49,13 +49,13 @@ async fn unreadable_01(b: Bench) -> Outcome {
         ];
         for (call, answer) in calls {
             let what = format!("{call} of a record with {damage:?}");
-            match (damage, answer) {
+            match (b.is_in_data(damage), answer) {
                 // Data that a call does not read cannot stop it: it does what it does with other data.
-                (Damage::Data(_), Ok(()) | Err(Error::NotFound | Error::Conflict)) => {}
+                (true, Ok(()) | Err(Error::NotFound | Error::Conflict)) => {}
                 (_, answer) => refused(&what, answer, Refusal::Corrupt)?,
             }
         }
-        if damage == Damage::Format {
+        if !b.is_in_data(damage) {
             b.raw_is(&before, "update, touch and rotate of a record of an unknown format").await?;
             is_as_it_was(&b, &k, "update, touch and rotate").await?;
             b.is_gone(&key("new")).await?;
@@ -112,11 +112,9 @@ async fn unreadable_04(b: Bench) -> Outcome {
         for index in b.indexes() {
             for scope in [Scope::All, Scope::Owner(&owner("ada"))] {
                 let listed = list_keys(&**index, scope).await?;
-                let is_right = match damage {
-                    Damage::Format => listed == [key("whole")],
-                    // A listing is of what is not data.
-                    Damage::Data(_) => listed.contains(&key("whole")),
-                };
+                // A listing is of what is not data.
+                let is_right =
+                    if b.is_in_data(damage) { listed.contains(&key("whole")) } else { listed == [key("whole")] };
                 that(is_right, format!("the list of {scope:?} beside a record with {damage:?}: {listed:?}"))?;
                 // Whether the damaged one counts is the store's choice.
                 let count = index.count(scope).await?;

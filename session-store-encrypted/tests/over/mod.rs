@@ -35,6 +35,7 @@ where
             let opening = inner(space);
             async move { self::damage(&opening.await?, &key, damage).await }
         })
+        .formats_data()
         .with_limit(Duration::from_secs(400))
         .lacks(Need::Raw, "what the backend keeps is what the store inside keeps, whose own suite looks at it")
         .lacks(Need::RoundTrips, "the calls are those of the store inside, whose own suite counts them")
