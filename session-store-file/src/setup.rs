@@ -163,6 +163,11 @@ impl Disk {
         for folder in [self.layout.part("spare"), self.layout.part("ended"), self.layout.locks()] {
             self.make_part(&folder)?;
         }
+        // On a full disk there is no room for the locks that nobody has needed yet.
+        let shards = (0..=u8::MAX).map(|shard| format!("{shard:02x}"));
+        for lock in shards.chain(["ended", "index"].map(str::to_owned)) {
+            files::open_lock(&self.layout.lock(&lock)).map_err(from_making)?;
+        }
         for part in PARTS {
             self.make_part(&self.layout.part(part))?;
             self.make_spare(part)?;

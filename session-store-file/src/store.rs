@@ -1,5 +1,6 @@
 //! The store that users see: every call is handed to a thread that may block.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,9 +57,21 @@ pub enum Durability {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct FileStore {
     disk: Disk,
+}
+
+impl fmt::Debug for FileStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let disk = &self.disk;
+        f.debug_struct("FileStore")
+            .field("folder", &disk.layout.root())
+            .field("options", &disk.options)
+            .field("durability", &disk.durability)
+            .field("timeout", &disk.timeout)
+            .finish_non_exhaustive()
+    }
 }
 
 impl FileStore {

@@ -12,4 +12,6 @@ mod recovery;
 #[cfg(unix)]
 mod rights;
 mod setup;
+#[cfg(unix)]
+mod sizes;
 mod tree;
