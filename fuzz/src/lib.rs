@@ -29,8 +29,8 @@ mod part;
 #[path = "../../session-store-file/src/record.rs"]
 mod record;
 #[allow(dead_code, reason = "what else is in the file is not used")]
-#[path = "../../session-store-redis/src/text.rs"]
-mod text;
+#[path = "../../session-store-redis/src/record.rs"]
+mod redis_record;
 
 pub use cookies::cookies;
 pub use data::data;

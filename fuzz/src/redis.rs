@@ -2,7 +2,7 @@
 
 use session_core::Timestamp;
 
-use crate::{may_be_answered, text};
+use crate::{may_be_answered, redis_record as record};
 
 /// After a byte `!` the record itself; else its lines and its data, between which the checksum is added.
 pub fn redis(input: &[u8]) {
@@ -10,24 +10,24 @@ pub fn redis(input: &[u8]) {
         [b'!', stored @ ..] => (stored.to_vec(), false),
         _ => summed(input),
     };
-    let answer = text::read(&stored, Timestamp::MIN);
+    let answer = record::read(&stored, Timestamp::MIN);
     may_be_answered(&answer);
-    if let Ok(Some((record, revision))) = answer {
+    if let Ok(Some((read, revision))) = answer {
         // What is read is what is written.
-        assert!(stored.ends_with(record.data.as_str().as_bytes()));
-        let written = text::write(&record, revision);
-        let again = text::read(&written, Timestamp::MIN);
-        assert_eq!(again.ok().flatten(), Some((record, revision)));
+        assert!(stored.ends_with(read.data.as_str().as_bytes()));
+        let written = record::write(&read, revision);
+        let again = record::read(&written, Timestamp::MIN);
+        assert_eq!(again.ok().flatten(), Some((read, revision)));
     }
-    let answer = text::pending(&stored);
+    let answer = record::pending(&stored);
     may_be_answered(&answer);
     if let Ok(Some((part, head, data))) = answer {
         assert!(part < crate::part::PARTS);
         // A rotation that is made good gives a record, or one whose data is damaged.
-        let confirmed = text::confirmed(&stored, data, head.times);
+        let confirmed = record::confirmed(&stored, data, head.times);
         let (end, now) = (head.expires_at, Timestamp::MIN);
-        match text::read(&confirmed, now) {
-            Ok(Some((record, revision))) => assert_eq!((record.expires_at, revision), (end, head.revision)),
+        match record::read(&confirmed, now) {
+            Ok(Some((read, revision))) => assert_eq!((read.expires_at, revision), (end, head.revision)),
             Ok(None) => assert!(end <= now),
             Err(_) => assert!(!is_summed || std::str::from_utf8(&stored[data..]).is_err()),
         }

@@ -7,14 +7,15 @@ use session_core::{
 };
 
 use crate::RedisStore;
-use crate::link::Twice;
-use crate::part::{PARTS, part_of, set_of};
+use crate::ask::Twice;
+use crate::record::{Head, owner_text};
 use crate::script::{CLEAR, COUNT, DELETE_OWNED, LIST};
-use crate::store::MOST;
-use crate::text::{Head, owner_text};
 
 /// How many parts of a cluster a listing asks at the same time.
 const ASKED: usize = 8;
+
+/// How many sessions a page has at most.
+const MOST: u32 = 1000;
 
 /// The order is that of the parts, of the sets in them, and of the keys in those. A cursor is the last key that was shown.
 #[async_trait]
@@ -23,24 +24,26 @@ impl SessionIndex for RedisStore {
         let limit = usize::try_from(page.limit().min(MOST)).unwrap_or(usize::MAX);
         let after =
             page.cursor().map(|cursor| SessionKey::parse(cursor.as_str())).transpose().map_err(Error::backend)?;
-        let first = after.as_ref().map_or(0, |key| part_of(key.as_str()));
-        let ranges: Vec<_> = self.ranges().into_iter().filter(|(_, last)| *last >= first).collect();
+        let first = after.as_ref().map_or(0, |key| self.names.part_of(key));
+        let parts: Vec<u16> = self.names.parts().filter(|part| *part >= first).collect();
         let mut sessions: Vec<SessionInfo> = Vec::new();
-        for ranges in ranges.chunks(ASKED) {
+        for parts in parts.chunks(ASKED) {
             // Where the page is full, one more says whether there is another page.
             let left = (limit - sessions.len()).max(1);
-            let pages = ranges.iter().map(|range| self.page(*range, scope, left, after.as_ref()));
-            for page in join_all(pages).await {
-                let page = page?;
-                for session in page.sessions {
+            let after = |part| if part == first { after.as_ref().map_or("", SessionKey::as_str) } else { "" };
+            let pages = parts.iter().map(|part| self.list_of(*part, scope, left, after(*part)));
+            for found in join_all(pages).await {
+                let (found, is_all) = found?;
+                for session in found {
                     if sessions.len() == limit {
                         let next = sessions.last().map(|session| Cursor::new(session.key.as_str()));
                         return Ok(Listing::new(sessions, next));
                     }
                     sessions.push(session);
                 }
-                if let Some(next) = page.next {
-                    return Ok(Listing::new(sessions, Some(next)));
+                if !is_all {
+                    let next = sessions.last().map(|session| Cursor::new(session.key.as_str()));
+                    return Ok(Listing::new(sessions, next));
                 }
             }
         }
@@ -48,36 +51,33 @@ impl SessionIndex for RedisStore {
     }
 
     async fn count(&self, scope: Scope<'_>) -> Result<u64> {
-        let now = self.options.now();
-        let counts = self.ranges().into_iter().map(|range| async move {
-            let call = self.about_parts(&COUNT, range, owner_of(scope), now);
-            let (count, pending): (u64, Vec<String>) = self.link.read(range.0, &call, self.manner).await?;
-            let mut moved = Vec::new();
-            for name in pending {
-                moved.extend(self.moved(&name, scope).await?);
+        let counts = self.names.parts().map(|part| async move {
+            match scope {
+                Scope::Owner(_) => Ok(self.list_of(part, scope, usize::MAX, "").await?.0.len() as u64),
+                _ => self.count_of(part).await,
             }
-            Ok(count + moved.len() as u64)
         });
         join_all(counts).await.into_iter().sum()
     }
 
+    /// One owner's sessions end in steps of 500, so that Redis serves others between them; up to so many end in one moment.
     async fn delete_owned(&self, owner: &OwnerId, except: Option<&SessionKey>) -> Result<u64> {
         #[cfg(feature = "cluster")]
-        if self.link.is_cluster() {
+        if self.names.is_cluster() {
             return self.delete_owned_in_steps(owner, except).await;
         }
-        self.delete_owned_at((0, PARTS - 1), owner, except).await
+        self.delete_owned_of(0, owner, except).await
     }
 
     async fn clear(&self) -> Result<u64> {
         let mut count = 0;
-        for range in self.ranges() {
-            let mut is_done = false;
-            while !is_done {
-                let call = self.about_parts(&CLEAR, range, "", self.options.now()).number(MOST);
-                let (live, done): (u64, u8) = self.link.write(range.0, &call, Twice::Differs, self.manner).await?;
+        for part in self.names.parts() {
+            let mut set = 0;
+            while set >= 0 {
+                let call = self.about_part(&CLEAR, part).number(set);
+                let live: u64;
+                (live, set) = self.write::<(u64, i64)>(&call, Twice::Never).await?;
                 count += live;
-                is_done = done == 1;
             }
         }
         Ok(count)
@@ -85,39 +85,50 @@ impl SessionIndex for RedisStore {
 }
 
 impl RedisStore {
-    /// Lists what a range of parts has after a key.
-    async fn page(
+    /// Lists what a part has after a key, and says whether that is all of it.
+    async fn list_of(
         &self,
-        range: (u16, u16),
+        part: u16,
         scope: Scope<'_>,
         limit: usize,
-        after: Option<&SessionKey>,
-    ) -> Result<Found> {
-        let set = after.map_or(0, |key| match scope {
-            Scope::Owner(_) => part_of(key.as_str()),
-            _ => set_of(part_of(key.as_str()), key.as_str()),
-        });
-        let call = self.about_parts(&LIST, range, owner_of(scope), self.options.now());
-        // A limit is at most a thousand.
-        let call = call.number(i64::try_from(limit).unwrap_or(i64::MAX)).number(set);
-        let call = call.arg(after.map_or("", SessionKey::as_str));
-        let mut lines: Vec<Vec<u8>> = self.link.read(range.0, &call, self.manner).await?;
-        let is_full = lines.pop().as_deref() == Some(b"full");
-        let mut next = None;
-        let mut sessions = Vec::new();
-        for pair in lines.chunks_exact(2) {
-            // What is not a session key was put there by hand. One damaged record must not hide the others.
-            let (Ok(name), Ok(line)) = (str::from_utf8(&pair[0]), str::from_utf8(&pair[1])) else { continue };
-            if is_full {
-                next = Some(Cursor::new(name));
+        after: &str,
+    ) -> Result<(Vec<SessionInfo>, bool)> {
+        let (mut sessions, mut after) = (Vec::new(), after.to_owned());
+        while sessions.len() < limit {
+            let left = (limit - sessions.len()).min(MOST as usize) as i64;
+            let call = self.about_part(&LIST, part).arg(owner_of(scope)).arg(&after).number(left);
+            let mut lines = self.read::<Vec<Vec<u8>>>(&call).await?.into_iter();
+            let next = lines.next().unwrap_or_default();
+            while let (Some(name), Some(line)) = (lines.next(), lines.next()) {
+                // What is not a session key was put there by hand. One damaged record must not hide the others.
+                let (Ok(name), Ok(line)) = (str::from_utf8(&name), str::from_utf8(&line)) else { continue };
+                if line.is_empty() {
+                    sessions.extend(self.moved(name, scope).await?);
+                } else if let (Ok(key), Ok(head)) = (SessionKey::parse(name), Head::parse(line)) {
+                    sessions.push(head.info(key));
+                }
             }
-            if line.is_empty() {
-                sessions.extend(self.moved(name, scope).await?);
-            } else if let (Ok(key), Ok(head)) = (SessionKey::parse(name), Head::parse(line)) {
-                sessions.push(head.info(key));
+            if next.is_empty() {
+                return Ok((sessions, true));
+            }
+            after = String::from_utf8(next).map_err(Error::backend)?;
+        }
+        Ok((sessions, false))
+    }
+
+    /// Counts what lives in a part.
+    async fn count_of(&self, part: u16) -> Result<u64> {
+        let (mut count, mut set, mut passed) = (0, 0, 0);
+        while set >= 0 {
+            let call = self.about_part(&COUNT, part).number(set).number(passed);
+            let (live, pending): (u64, Vec<String>);
+            (live, set, passed, pending) = self.read::<(u64, i64, i64, Vec<String>)>(&call).await?;
+            count += live;
+            for name in pending {
+                count += u64::from(self.moved(&name, Scope::All).await?.is_some());
             }
         }
-        Ok(Found { sessions, next })
+        Ok(count)
     }
 
     /// Describes the session under a key that a rotation between two parts has reserved, if that has had its moment.
@@ -128,31 +139,25 @@ impl RedisStore {
             loaded => loaded?,
         };
         let record = loaded.map(|(record, _)| record);
-        let record = record.filter(|record| owner_of(scope) == owner_text(record.owner.as_ref()));
+        let owner = owner_of(scope);
+        let record = record.filter(|record| owner.is_empty() || owner == owner_text(record.owner.as_ref()));
         Ok(record.map(|record| SessionInfo::of(&key, &record)))
     }
 
-    /// Ends an owner's sessions in a range of parts.
-    pub(crate) async fn delete_owned_at(
-        &self,
-        range: (u16, u16),
-        owner: &OwnerId,
-        except: Option<&SessionKey>,
-    ) -> Result<u64> {
-        let call = self.about_parts(&DELETE_OWNED, range, owner.as_str(), self.options.now());
-        let call = call.arg(except.map_or("", SessionKey::as_str));
-        self.link.write(range.0, &call, Twice::Differs, self.manner).await
+    /// Ends an owner's sessions in a part.
+    pub(crate) async fn delete_owned_of(&self, part: u16, owner: &OwnerId, except: Option<&SessionKey>) -> Result<u64> {
+        let (mut count, mut may_be_more) = (0, true);
+        while may_be_more {
+            let call = self.about_part(&DELETE_OWNED, part).arg(owner.as_str());
+            let call = call.arg(except.map_or("", SessionKey::as_str));
+            let removed: u64;
+            (removed, may_be_more) = self.write::<(u64, bool)>(&call, Twice::Never).await?;
+            count += removed;
+        }
+        Ok(count)
     }
 }
 
 fn owner_of(scope: Scope<'_>) -> &str {
     if let Scope::Owner(owner) = scope { owner.as_str() } else { "" }
-}
-
-/// What a range of parts has for a listing.
-#[derive(Debug)]
-struct Found {
-    sessions: Vec<SessionInfo>,
-    /// Where to go on, if the limit was reached.
-    next: Option<Cursor>,
 }

@@ -1,21 +1,21 @@
 #![doc = include_str!("../README.md")]
 
-#[cfg(feature = "cluster")]
-mod ending;
+mod ask;
+mod connection;
 mod error;
 mod index;
-mod keys;
-mod link;
+mod names;
 mod open;
 mod part;
-mod payload;
-mod script;
-mod server;
+mod record;
 #[cfg(feature = "cluster")]
-mod steps;
+mod rotation;
+mod script;
+#[cfg(feature = "sentinel")]
+mod sentinel;
+mod setup;
 mod store;
-mod text;
 
-pub use keys::InvalidPrefix;
+pub use names::InvalidPrefix;
 pub use open::InvalidUrl;
 pub use store::RedisStore;

@@ -1,4 +1,4 @@
-//! The parts of a namespace: which one keeps a session, and where a cluster puts it.
+//! The parts of a namespace in a cluster: which one keeps a session, and where the cluster puts it.
 
 /// How many parts a namespace has. All keys of a part share a hash tag, so that one script may touch them in a cluster.
 pub(crate) const PARTS: u16 = 32;
@@ -9,9 +9,6 @@ const SLOTS: u16 = 16384;
 /// How many slots lie between the parts.
 const STEP: u16 = SLOTS / PARTS;
 
-/// How many sets of the index a part has, so that none becomes large.
-pub(crate) const SETS: u16 = 32;
-
 /// The hash tags of the parts: for each the smallest number whose slot lies in its stretch of slots, so that the parts
 /// are spread evenly over the nodes of a cluster.
 pub(crate) const TAGS: [u16; PARTS as usize] = tags();
@@ -19,15 +16,6 @@ pub(crate) const TAGS: [u16; PARTS as usize] = tags();
 /// Returns the part that keeps a session: the stretch of slots that its key by itself would lie in.
 pub(crate) fn part_of(key: &str) -> u16 {
     slot_of(key.as_bytes()) / STEP
-}
-
-/// Returns the number of the set that a session of a part is filed in, among those of all parts. `set_of` in Lua says the same.
-///
-/// By its last two characters: modulo 39 the sixteen hex digits are neighbours, so that keys of hex digits fill all sets alike.
-pub(crate) fn set_of(part: u16, key: &str) -> u16 {
-    let mut last = key.bytes().rev().map(|byte| u16::from(byte % 39));
-    let (one, two) = (last.next().unwrap_or(0), last.next().unwrap_or(0));
-    part * SETS + (one * 16 + two) % SETS
 }
 
 /// Returns the slot of a part, which is that of its tag.
@@ -110,17 +98,13 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_spread_over_parts_and_sets() {
-        let mut sets = vec![0; usize::from(PARTS * SETS)];
-        for number in 0..102_400_u64 {
+    fn keys_are_spread_over_parts() {
+        let mut parts = [0; PARTS as usize];
+        for number in 0..32_000_u64 {
             // Hex digests, as session keys are.
-            let key = format!("{:016x}", session_core::Revision::fresh().number() ^ number);
-            let part = part_of(&key);
-            let set = set_of(part, &key);
-            assert_eq!(set / SETS, part);
-            sets[usize::from(set)] += 1;
+            parts[usize::from(part_of(&format!("{:016x}", session_core::Revision::fresh().number() ^ number)))] += 1;
         }
-        // A hundred each, give or take six times the square root of that.
-        assert!(sets.iter().all(|count| (40..=160).contains(count)), "{sets:?}");
+        // A thousand each, give or take six times the square root of that.
+        assert!(parts.iter().all(|count| (810..=1190).contains(count)), "{parts:?}");
     }
 }

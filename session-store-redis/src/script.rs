@@ -1,80 +1,73 @@
 //! The scripts that run in Redis, and what they answer.
 
-use std::borrow::Cow;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::{Cmd, Pipeline};
-use session_core::{Error, Result};
+use redis::Cmd;
+use session_core::{Error, Result, Timestamp};
 
-use crate::part::{SETS, TAGS};
-use crate::payload::{Payload, Staged};
-use crate::text;
-
-/// How much later than its score in the index a record may expire. A write that moves the expiry by less mostly leaves the
-/// index alone.
-pub(crate) const QUANTUM: Duration = Duration::from_secs(10);
+use crate::names::Names;
+use crate::record::time_text;
 
 /// How much longer Redis keeps a record than it lives: as much may the clocks of two machines differ.
 pub(crate) const GRACE: Duration = Duration::from_secs(60);
 
-/// How much longer than its records a set of the index is kept at most.
-const SLACK: Duration = Duration::from_secs(600);
+/// How many sessions one script looks at, at most: what is more comes in steps, so that Redis serves others between them.
+pub(crate) const STEP: u32 = 500;
 
-/// A script, with the digest that Redis knows it by after the first call.
+/// How many sets of all a part has, so that none becomes large: on one server, and in a cluster, which has 32 parts.
+const SETS: [u32; 2] = [1024, 32];
+
+/// A script, and the digests that Redis knows it by after the first call, for one server and for a cluster.
 #[derive(Debug)]
-pub(crate) struct Script {
+pub(crate) struct Script([Text; 2]);
+
+#[derive(Debug)]
+struct Text {
     text: String,
     digest: String,
 }
 
-impl Script {
-    fn new(pieces: &[&str]) -> Self {
-        let [quantum, grace, slack] = [QUANTUM, GRACE, SLACK].map(|duration| duration.as_millis());
-        let text = format!("local QUANTUM, GRACE, SLACK = {quantum}, {grace}, {slack}\n{}", pieces.concat());
-        let digest = redis::Script::new(&text).get_hash().to_owned();
-        Self { text, digest }
-    }
-
-    /// Begins a call by digest. The script uses the keys, and not the guards that are declared after them.
-    pub(crate) fn call(&'static self, keys: &[&str], guards: &[String]) -> Call {
-        self.call_with_room(keys, guards, 0)
-    }
-
-    /// The same with room for the payload that it [ends](Call::payload) with.
-    pub(crate) fn writing(&'static self, keys: &[&str], guards: &[String], payload: &Payload) -> Call {
-        let Payload::Along(text) = payload else { return self.call(keys, guards) };
-        self.call_with_room(keys, guards, text.len())
-    }
-
-    fn call_with_room(&'static self, keys: &[&str], guards: &[String], bytes: usize) -> Call {
-        let count = keys.len() + guards.len();
-        let mut command = Cmd::with_capacity(3 + count + MOST_ARGUMENTS, ROOM + bytes);
-        command.arg("EVALSHA").arg(&self.digest).arg(count).arg(keys).arg(guards);
-        Call { script: self, command, staged: None }
-    }
+/// Whether a script may run when Redis' memory is full: if it ends sessions or frees room, or nearly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WhenFull {
+    Runs,
+    IsRefused,
 }
 
-/// How many arguments a script has at most.
-const MOST_ARGUMENTS: usize = 8;
+impl Script {
+    fn new(when_full: WhenFull, script: &str) -> Self {
+        let flags = if when_full == WhenFull::Runs { "allow-oom" } else { "" };
+        Self(SETS.map(|sets| {
+            let head = include_str!("lua/record.lua");
+            let text = format!("#!lua flags={flags}\nlocal SETS, STEP = {sets}, {STEP}\n{head}{script}");
+            let digest = redis::Script::new(&text).get_hash().to_owned();
+            Text { text, digest }
+        }))
+    }
 
-/// The bytes of a call mostly, but for a record.
-const ROOM: usize = 320;
+    /// Begins a call. The script uses the keys, and not the guards of the part that are declared after them.
+    pub(crate) fn call(&'static self, names: &Names, part: u16, keys: &[&str]) -> Call {
+        self.call_with_room(names, part, keys, 0)
+    }
+
+    /// The same with room for a record of so many bytes.
+    pub(crate) fn call_with_room(&'static self, names: &Names, part: u16, keys: &[&str], bytes: usize) -> Call {
+        let (text, guards) = (&self.0[usize::from(names.is_cluster())], names.guards(part));
+        let mut command = Cmd::with_capacity(12, 320 + bytes);
+        command.arg("EVALSHA").arg(&text.digest).arg(keys.len() + guards.len()).arg(keys).arg(&guards);
+        Call { text, part, command, bytes }
+    }
+}
 
 /// A call of a script.
 #[derive(Debug)]
 pub(crate) struct Call {
-    script: &'static Script,
+    text: &'static Text,
+    pub(crate) part: u16,
     command: Cmd,
-    staged: Option<Staged>,
-}
-
-/// What goes to Redis in one round trip.
-#[derive(Debug)]
-pub(crate) enum Request<'a> {
-    One(Cow<'a, Cmd>),
-    /// A transaction around it.
-    Staged(Pipeline),
+    /// How long the record in it is.
+    pub(crate) bytes: usize,
 }
 
 impl Call {
@@ -88,87 +81,48 @@ impl Call {
         self
     }
 
-    /// Ends the arguments with the record, or with the line before its data and the name where it is staged.
-    pub(crate) fn payload(mut self, payload: Payload) -> Self {
-        match payload {
-            Payload::Along(text) => _ = self.command.arg(text),
-            Payload::Staged(staged) => {
-                self.command.arg(text::line(&staged.text)).arg(&staged.name);
-                self.staged = Some(staged);
-            }
-        }
-        self
+    pub(crate) fn time(self, time: Timestamp) -> Self {
+        self.arg(time_text(time))
     }
 
-    /// Returns the request to a server that knows the script.
-    pub(crate) fn by_digest(&self) -> Request<'_> {
-        self.request(Cow::Borrowed(&self.command))
+    /// Returns the command to a server that knows the script.
+    pub(crate) fn by_digest(&self) -> &Cmd {
+        &self.command
     }
 
-    /// Returns the request that brings the script along, for a server that was started or became master since.
-    pub(crate) fn by_text(&self) -> Request<'_> {
+    /// Returns the command that brings the script along, for a server that was started or became master since.
+    pub(crate) fn by_text(&self) -> Cmd {
         let mut command = redis::cmd("EVAL");
-        command.arg(&self.script.text);
+        command.arg(&self.text.text);
         for argument in self.command.args_iter().skip(2) {
             if let redis::Arg::Simple(argument) = argument {
                 command.arg(argument);
             }
         }
-        self.request(Cow::Owned(command))
-    }
-
-    fn request<'a>(&self, script: Cow<'a, Cmd>) -> Request<'a> {
-        match &self.staged {
-            None => Request::One(script),
-            Some(staged) => Request::Staged(staged.around(script.into_owned())),
-        }
+        command
     }
 }
 
 macro_rules! script {
-    ($name:ident, $($file:literal),+) => {
-        pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| Script::new(&[$(include_str!($file)),+]));
+    ($name:ident, $when_full:ident, $file:literal) => {
+        pub(crate) static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(WhenFull::$when_full, include_str!($file)));
     };
 }
 
-script!(CREATE, "lua/put.lua", "lua/head.lua", "lua/over.lua", "lua/create.lua");
-script!(UPDATE, "lua/put.lua", "lua/plain.lua", "lua/head.lua", "lua/update.lua");
-script!(TOUCH, "lua/later.lua", "lua/head.lua", "lua/touch.lua");
-script!(ROTATE, "lua/put.lua", "lua/head.lua", "lua/rotate.lua");
-script!(DELETE, "lua/head.lua", "lua/delete.lua");
-
-/// The steps of a rotation between two parts of a cluster.
+script!(CREATE, IsRefused, "lua/create.lua");
+script!(UPDATE, IsRefused, "lua/update.lua");
+script!(TOUCH, Runs, "lua/touch.lua");
+script!(ROTATE, IsRefused, "lua/rotate.lua");
+script!(DELETE, Runs, "lua/delete.lua");
+script!(SWEEP, Runs, "lua/sweep.lua");
+script!(LIST, Runs, "lua/list.lua");
+script!(COUNT, Runs, "lua/count.lua");
+script!(DELETE_OWNED, Runs, "lua/delete_owned.lua");
+script!(CLEAR, Runs, "lua/clear.lua");
+// What has been begun is to come to its end.
 #[cfg(feature = "cluster")]
-mod steps {
-    use super::*;
-
-    script!(RESERVE, "lua/head.lua", "lua/reserve.lua");
-    script!(TAKE, "lua/head.lua", "lua/take.lua");
-    script!(CONFIRM, "lua/head.lua", "lua/confirm.lua");
-    script!(RELEASE, "lua/head.lua", "lua/release.lua");
-    script!(DECIDE, "lua/decide.lua");
-    script!(FORGET, "lua/forget.lua");
-    script!(MARK, "lua/mark.lua");
-}
-#[cfg(feature = "cluster")]
-pub(crate) use steps::{CONFIRM, DECIDE, FORGET, MARK, RELEASE, RESERVE, TAKE};
-
-/// The scripts about several parts know the tags.
-macro_rules! script_of_parts {
-    ($name:ident, $($file:literal),+) => {
-        pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
-            let tags = TAGS.map(|tag| tag.to_string()).join(",");
-            let tags = format!("local TAGS, SETS = {{{tags}}}, {SETS}\n");
-            Script::new(&[&tags, include_str!("lua/head.lua"), include_str!("lua/parts.lua"), $(include_str!($file)),+])
-        });
-    };
-}
-
-script_of_parts!(LIST, "lua/list.lua");
-script_of_parts!(COUNT, "lua/count.lua");
-script_of_parts!(SWEEP, "lua/over.lua", "lua/sweep.lua");
-script_of_parts!(DELETE_OWNED, "lua/delete_owned.lua");
-script_of_parts!(CLEAR, "lua/clear.lua");
+script!(ROTATION, Runs, "lua/rotation.lua");
 
 /// What a script answers when it has done what it was asked for.
 pub(crate) const DONE: i64 = 1;
@@ -188,7 +142,7 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// Reads the number, as the last line of `head.lua` gives them.
+    /// Reads the number, as the first lines of `record.lua` give them.
     pub(crate) fn of(number: i64) -> Result<Self> {
         match number {
             DONE => Ok(Self::Done),

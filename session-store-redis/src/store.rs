@@ -5,71 +5,67 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::aio::ConnectionManager;
 use session_core::{Clock, Record, Result, Revision, SessionKey, SessionStore, StoreOptions, Timestamp};
 
-use crate::keys::{InvalidPrefix, Place, Prefix};
-use crate::link::{Link, Manner, Twice};
-use crate::part::PARTS;
-use crate::script::{CREATE, Call, DELETE, GRACE, Outcome, QUANTUM, ROTATE, SWEEP, Script, TOUCH, UPDATE};
-use crate::server::Server;
-use crate::text;
+use crate::ask::{Manner, Twice};
+use crate::connection::{Connections, Source};
+use crate::names::{InvalidPrefix, Names, Place};
+use crate::record;
+use crate::script::{CREATE, Call, DELETE, GRACE, Outcome, ROTATE, SWEEP, Script, TOUCH, UPDATE};
 
 /// Keeps sessions in Redis or Valkey. A clone is a second handle of the same store.
 ///
 /// All names begin with a prefix, the namespace: `sessions` until [`with_prefix`](RedisStore::with_prefix) says otherwise. Every
 /// call is one round trip, except where the crate's page says what a cluster cannot do in one. What a
 /// script finds it decides about with the store's clock; Redis' own expiry only collects what is over.
+///
+/// Nothing is connected before the first call, and each tokio runtime that calls has connections of its own. They are made in tasks
+/// that go on when the call that asked for them is given up, and one that breaks, or does not answer in time, is replaced.
 #[derive(Clone)]
 pub struct RedisStore {
-    pub(crate) link: Link,
-    pub(crate) prefix: Arc<Prefix>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) names: Names,
     pub(crate) manner: Manner,
     pub(crate) options: StoreOptions,
 }
 
 impl RedisStore {
-    /// Uses a connection of the application's own, which reconnects by itself.
-    ///
-    /// Its own time-outs hold beside the [store's](RedisStore::with_timeout); redis' default for an answer is half a second.
-    pub fn new(connection: ConnectionManager) -> Self {
-        Self::with_link(Link::Managed(connection))
-    }
-
-    /// Uses a client of the application's own, and keeps one connection up that all calls share.
-    ///
-    /// Nothing is connected before the first call. A connection that breaks, or that does not answer in time, is replaced by
-    /// the next call.
+    /// Uses the server that a client of the application's own leads to.
     pub fn with_client(client: redis::Client) -> Self {
-        Self::with_link(Link::Kept(Arc::new(Server::at(client))))
+        Self::over(Source::Server(Box::new(client)))
     }
 
-    /// Uses the master that Sentinel names, and asks again whenever the connection breaks or leads to a replica.
+    /// Uses the master that Sentinel names for a service, and asks again whenever the connection breaks or leads to a replica.
     ///
-    /// The client must be one for masters, or every write is refused with [`Unavailable`](session_core::Error::Unavailable).
+    /// `master` says how to connect to it: its user, password, database and certificates; its address is what Sentinel says.
     #[cfg(feature = "sentinel")]
-    pub fn with_sentinel(client: redis::sentinel::SentinelClient) -> Self {
-        Self::with_link(Link::Kept(Arc::new(Server::of_sentinel(client))))
+    pub fn with_sentinel(
+        sentinels: Vec<redis::ConnectionInfo>,
+        service: impl Into<String>,
+        master: redis::ConnectionInfo,
+    ) -> Self {
+        Self::over(Source::Sentinel(Box::new(crate::sentinel::Service { name: service.into(), sentinels, master })))
     }
 
-    /// Uses a connection to a cluster. Its own time-outs and retries hold beside the [store's](RedisStore::with_timeout).
-    ///
-    /// Everything is read from masters, whatever the connection does with other reads.
+    /// Uses a cluster. The client is built anew for each connection; its own time-outs hold beside the
+    /// [store's](RedisStore::with_timeout), and everything is read from masters, whatever it does with other reads.
     #[cfg(feature = "cluster")]
-    pub fn with_cluster(connection: redis::cluster_async::ClusterConnection) -> Self {
-        Self::with_link(Link::Cluster(connection))
+    pub fn with_cluster(client: impl Fn() -> redis::cluster::ClusterClientBuilder + Send + Sync + 'static) -> Self {
+        Self::over(Source::Cluster(Box::new(client)))
     }
 
-    fn with_link(link: Link) -> Self {
+    pub(crate) fn over(source: Source) -> Self {
+        let connections = Connections::new(source);
         let manner = Manner { timeout: Duration::from_secs(5), replicas: 0 };
-        Self { link, prefix: Arc::new(Prefix::sessions()), manner, options: StoreOptions::default() }
+        let names = Names::of_sessions(connections.is_cluster());
+        Self { connections: Arc::new(connections), names, manner, options: StoreOptions::default() }
     }
 
     /// Sets what all keys begin with, for this handle and the clones made from it: its namespace.
     ///
     /// Refuses a prefix that is empty, too long, or has braces or control characters (`NAMESPACE-02`).
     pub fn with_prefix(mut self, prefix: &str) -> Result<Self, InvalidPrefix> {
-        self.prefix = Arc::new(Prefix::parse(prefix)?);
+        self.names = self.names.with_prefix(prefix)?;
         Ok(self)
     }
 
@@ -108,51 +104,29 @@ impl RedisStore {
         self
     }
 
-    /// Returns how long from now Redis shall keep what expires at `expires_at`, or later by less than a quantum, in milliseconds.
+    /// Returns for how many milliseconds from now Redis keeps what expires then.
     pub(crate) fn time_to_live(expires_at: Timestamp, now: Timestamp) -> i64 {
-        millis(expires_at.saturating_since(now).saturating_add(GRACE + QUANTUM))
+        millis(expires_at.saturating_since(now).saturating_add(GRACE))
     }
 
-    /// Returns what a script declares beside the keys that it uses: in a cluster, two names that nothing is stored under.
-    ///
-    /// While a slot moves, its keys are on two nodes, and a script would take for absent what the other node has. But a node that has
-    /// only some of the declared keys runs no script (`TRYAGAIN`): so none runs until the slot has moved.
-    pub(crate) fn guards(&self, part: u16) -> Vec<String> {
-        #[cfg(feature = "cluster")]
-        if self.link.is_cluster() {
-            return self.prefix.never(part).into();
-        }
-        let _ = part;
-        Vec::new()
+    /// Begins the call of a script about one session, which it brings a record or not.
+    fn about(&self, script: &'static Script, place: &Place, now: Timestamp, bytes: usize) -> Call {
+        script.call_with_room(&self.names, place.part, &[&place.record], bytes).time(now)
     }
 
-    /// Begins the call of a script about a range of parts: about all sessions in it, or about an owner's.
-    pub(crate) fn about_parts(
-        &self,
-        script: &'static Script,
-        (first, last): (u16, u16),
-        owner: &str,
-        now: Timestamp,
-    ) -> Call {
-        let call = script.call(&[], &self.guards(first)).arg(self.prefix.as_str()).number(now.unix_millis());
-        call.number(first).number(last).arg(owner)
-    }
-
-    /// Returns the ranges of parts that one script may touch: in a cluster each part is for itself.
-    pub(crate) fn ranges(&self) -> Vec<(u16, u16)> {
-        if self.link.is_cluster() { (0..PARTS).map(|part| (part, part)).collect() } else { vec![(0, PARTS - 1)] }
+    /// Begins the call of a script about a part.
+    pub(crate) fn about_part(&self, script: &'static Script, part: u16) -> Call {
+        script.call(&self.names, part, &[]).arg(self.names.base(part)).time(self.options.now())
     }
 
     /// Runs a script about one session.
-    #[cfg(feature = "cluster")]
     async fn outcome(&self, place: &Place, call: &Call, twice: Twice, want: Want) -> Result<Outcome> {
-        self.settled(place, call, twice, want).await
-    }
-
-    /// Runs a script about one session.
-    #[cfg(not(feature = "cluster"))]
-    async fn outcome(&self, place: &Place, call: &Call, twice: Twice, _: Want) -> Result<Outcome> {
-        Outcome::of(self.link.write(place.part, call, twice, self.manner).await?)
+        #[cfg(feature = "cluster")]
+        if self.names.is_cluster() {
+            return self.settled(place, call, twice, want).await;
+        }
+        let _ = (place, want);
+        Outcome::of(self.write(call, twice).await?)
     }
 }
 
@@ -160,40 +134,39 @@ impl RedisStore {
 impl SessionStore for RedisStore {
     async fn create(&self, key: &SessionKey, record: &Record) -> Result<Revision> {
         self.options.check_size(record)?;
-        let (place, now, fresh) = (self.prefix.place_of(key), self.options.now(), Revision::fresh());
+        let (place, now, fresh) = (self.names.place_of(key), self.options.now(), Revision::fresh());
         let ttl = Self::time_to_live(record.expires_at, now);
-        let payload = self.payload(&place, record, fresh, ttl);
-        let call = CREATE.writing(&[&place.record], &self.guards(place.part), &payload).number(now.unix_millis());
-        let call = call.number(ttl).number(place.set).payload(payload);
-        self.outcome(&place, &call, Twice::Known, Want::Key).await?.done().map(|()| fresh)
+        let text = record::write(record, fresh);
+        let call = self.about(&CREATE, &place, now, text.len()).time(now.saturating_sub(GRACE)).number(ttl).arg(text);
+        // A second one could make live again what has ended since the first.
+        self.outcome(&place, &call, Twice::Never, Want::Key).await?.done().map(|()| fresh)
     }
 
     async fn load(&self, key: &SessionKey) -> Result<Option<(Record, Revision)>> {
         // What is live when the call begins is not absent, even if the answer takes a while.
-        let (place, now) = (self.prefix.place_of(key), self.options.now());
-        match self.link.get(place.part, &place.record, self.manner).await? {
+        let (place, now) = (self.names.place_of(key), self.options.now());
+        match self.get(place.part, &place.record).await? {
             #[cfg(feature = "cluster")]
-            Some(stored) if text::pending(&stored)?.is_some() => self.load_pending(&place, stored, now).await,
-            Some(stored) => text::read(&stored, now),
+            Some(stored) if record::pending(&stored)?.is_some() => self.load_pending(&place, stored, now).await,
+            Some(stored) => record::read(&stored, now),
             None => Ok(None),
         }
     }
 
     async fn update(&self, key: &SessionKey, expected: Revision, record: &Record) -> Result<Revision> {
         self.options.check_size(record)?;
-        let (place, now, fresh) = (self.prefix.place_of(key), self.options.now(), Revision::fresh());
+        let (place, now, fresh) = (self.names.place_of(key), self.options.now(), Revision::fresh());
         let ttl = Self::time_to_live(record.expires_at, now);
-        let payload = self.payload(&place, record, fresh, ttl);
-        let call = UPDATE.writing(&[&place.record], &self.guards(place.part), &payload).number(now.unix_millis());
-        let call = call.arg(text::revision_text(expected)).number(ttl).number(place.set).payload(payload);
+        let text = record::write(record, fresh);
+        let call = self.about(&UPDATE, &place, now, text.len()).arg(record::revision_text(expected));
+        let call = call.number(ttl).arg(text);
         self.outcome(&place, &call, Twice::Known, Want::Record).await?.done().map(|()| fresh)
     }
 
     async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> Result<()> {
-        let (place, now) = (self.prefix.place_of(key), self.options.now());
-        let call = TOUCH.call(&[&place.record], &self.guards(place.part)).number(now.unix_millis());
-        let call = call.arg(text::time_text(expires_at));
-        let call = call.number(Self::time_to_live(expires_at, now)).number(place.set);
+        let (place, now) = (self.names.place_of(key), self.options.now());
+        let ttl = Self::time_to_live(expires_at, now);
+        let call = self.about(&TOUCH, &place, now, 0).time(expires_at).number(ttl);
         self.outcome(&place, &call, Twice::Same, Want::Record).await?.done()
     }
 
@@ -205,18 +178,16 @@ impl SessionStore for RedisStore {
         record: &Record,
     ) -> Result<Revision> {
         self.options.check_size(record)?;
-        let (old, new) = (self.prefix.place_of(old), self.prefix.place_of(new));
+        let (old, new) = (self.names.place_of(old), self.names.place_of(new));
         #[cfg(feature = "cluster")]
-        if self.link.is_cluster() && old.part != new.part {
+        if old.part != new.part {
             return self.rotate_in_steps(&old, expected, &new, record).await;
         }
         let (now, fresh) = (self.options.now(), Revision::fresh());
         let ttl = Self::time_to_live(record.expires_at, now);
-        let payload = self.payload(&new, record, fresh, ttl);
-        let keys = [&*old.record, &new.record];
-        let call = ROTATE.writing(&keys, &self.guards(old.part), &payload).number(now.unix_millis());
-        let call = call.arg(text::revision_text(expected)).number(ttl).number(old.set).number(new.set);
-        let call = call.payload(payload);
+        let text = record::write(record, fresh);
+        let call = ROTATE.call_with_room(&self.names, old.part, &[&old.record, &new.record], text.len()).time(now);
+        let call = call.arg(record::revision_text(expected)).number(ttl).arg(text);
         #[cfg(feature = "cluster")]
         let outcome = self.rotate_in_part(&old, &new, &call).await?;
         #[cfg(not(feature = "cluster"))]
@@ -225,32 +196,26 @@ impl SessionStore for RedisStore {
     }
 
     async fn delete(&self, key: &SessionKey) -> Result<bool> {
-        let place = self.prefix.place_of(key);
-        let call = DELETE.call(&[&place.record], &self.guards(place.part));
-        let call = call.number(self.options.now().unix_millis()).number(place.set);
-        Ok(self.outcome(&place, &call, Twice::Differs, Want::Record).await? == Outcome::Done)
+        let (place, now) = (self.names.place_of(key), self.options.now());
+        let call = self.about(&DELETE, &place, now, 0);
+        Ok(self.outcome(&place, &call, Twice::Never, Want::Record).await? == Outcome::Done)
     }
 
-    /// Removes what is over by the store's clock, though Redis will collect it too, and trims the index.
+    /// Removes what is over by the store's clock, though Redis will collect it too, and trims the index: in steps of 500 sessions.
     async fn delete_expired(&self, limit: u32) -> Result<u32> {
         let mut left = limit;
-        for range in self.ranges() {
-            while left > 0 {
-                let most = left.min(MOST);
-                let call = self.about_parts(&SWEEP, range, "", self.options.now()).number(most);
-                let removed: u32 = self.link.write(range.0, &call, Twice::Differs, self.manner).await?;
+        for part in self.names.parts() {
+            let (mut set, mut passed) = (0, 0);
+            while left > 0 && set >= 0 {
+                let call = self.about_part(&SWEEP, part).number(set).number(passed).number(left);
+                let removed: u32;
+                (removed, set, passed) = self.write::<(u32, i64, i64)>(&call, Twice::Never).await?;
                 left = left.saturating_sub(removed);
-                if removed < most {
-                    break;
-                }
             }
         }
         Ok(limit - left)
     }
 }
-
-/// How many sessions one script lists or removes at most, so that it does not keep Redis busy for long. The next one follows.
-pub(crate) const MOST: u32 = 1000;
 
 /// What a writer wants of a key that a rotation has reserved and not yet moved to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -268,9 +233,9 @@ pub(crate) fn millis(duration: Duration) -> i64 {
 
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { link, prefix, manner, options } = self;
+        let Self { connections, names, manner, options } = self;
         let mut store = f.debug_struct("RedisStore");
-        store.field("redis", link).field("prefix", &prefix.as_str()).field("manner", manner);
+        store.field("redis", connections).field("prefix", &names.prefix()).field("manner", manner);
         store.field("options", options).finish()
     }
 }

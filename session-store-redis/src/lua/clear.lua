@@ -1,22 +1,17 @@
--- ARGV further: how many records to remove at most.
--- Answers how many were live, and whether it is done.
-local left, count = tonumber(ARGV[6]), 0
-for part = first, last do
-  local keys = part_of(part)
-  for set = part * SETS, (part + 1) * SETS - 1 do
-    local all = keys.all .. set
-    repeat
-      local names = redis.call('ZRANGE', all, 0, left - 1)
-      for _, name in ipairs(names) do
-        local found = head(keys.record .. name)
-        if found and now < found.expires then count = count + 1 end
-        if found and found.owner ~= '' then redis.call('ZREM', keys.owners .. found.owner, name) end
-        redis.call('UNLINK', keys.record .. name)
-        redis.call('ZREM', all, name)
-      end
-      left = left - #names
-      if left == 0 then return { count, 0 } end
-    until #names == 0
+-- ARGV: what the names of the part begin with, now, which set
+-- Removes everything. Answers how many were live, and the set that the next step goes on with, or -1 if there is none.
+local base, now, set = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local count, looks = 0, STEP
+while set < SETS do
+  local entries = call('ZRANGE', base .. 'all:' .. set, '0', looks - 1)
+  for _, entry in ipairs(entries) do
+    local name, owner = name_and_owner(entry)
+    local line = read(base .. 'key:' .. name)
+    if line and now < expires_of(line) and not is_pending(line) then count = count + 1 end
+    remove(base, name, owner)
   end
+  looks = looks - #entries
+  if looks == 0 then return { count, set } end
+  set = set + 1
 end
-return { count, 1 }
+return { count, -1 }

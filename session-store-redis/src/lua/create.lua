@@ -1,31 +1,23 @@
-local function put_if_free(key, value, stage, ttl)
-  if not stage then return redis.call('SET', key, value, 'NX', 'PX', ttl) end
-  if redis.call('EXISTS', key) == 1 then return false end
-  put(key, value, stage, ttl)
-  return true
-end
-
--- KEYS: record. ARGV: now, ttl, number of its set of all, value; or its line, and where it is staged
-local now, ttl, value, stage = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[4], ARGV[5]
-local expires, revision, owner = written(value)
-local all, owners, name = names_of(KEYS[1], ARGV[3])
+-- KEYS: record. ARGV: now, a minute ago, how long Redis keeps the record, the record
+local now, over, ttl, record = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local new = line_of(record)
+local base, name = names_of(KEYS[1])
 -- Mostly the key is free.
-if expires <= now or not put_if_free(KEYS[1], value, stage, ARGV[2]) then
-  local found = head(KEYS[1])
-  if found == false then return CORRUPT end
-  if found and found.is_pending then return PENDING end
-  if found and now < found.expires then
-    -- A client that lost the answer may have sent it twice.
-    return found.revision == revision and OK or EXISTS
+if expires_of(new) <= now or not call('SET', KEYS[1], record, 'NX', 'PX', ttl) then
+  local old = read(KEYS[1])
+  if old == false then return EXISTS end
+  if old and is_pending(old) then return PENDING end
+  if old and now < expires_of(old) then return EXISTS end
+  if old then remove(base, name, owner_of(old)) end
+  if expires_of(new) <= now then return OK end
+  call('SET', KEYS[1], record, 'PX', ttl)
+end
+file(base, name, owner_of(new), expires_of(new), ttl)
+-- One of four cleans up behind eight who left, so that the index does not grow without a sweeper.
+if (string.byte(name, -4) or 0) % 4 == 0 then
+  local set = set_of(name)
+  for _, entry in ipairs(call('ZRANGEBYSCORE', base .. 'all:' .. set, '-inf', over, 'LIMIT', '0', '8')) do
+    look(base, set, entry, now, over)
   end
-  if found then remove(KEYS[1], all, owners, found, name) end
-  if expires <= now then return OK end
-  put(KEYS[1], value, stage, ARGV[2])
 end
--- Whoever comes cleans up behind two who left, so that the index does not grow without a sweeper.
-for _, other in ipairs(redis.call('ZRANGEBYSCORE', all, '-inf', now - QUANTUM, 'LIMIT', '0', '2')) do
-  removed_if_over(string.sub(KEYS[1], 1, -1 - #name) .. other, all, owners, other, now)
-end
-if owner ~= '' then redis.call('ZREMRANGEBYSCORE', owners .. owner, '-inf', now - GRACE - QUANTUM) end
-file(all, owners, owner, name, expires, ttl)
 return OK

@@ -1,18 +1,17 @@
--- ARGV further: name of the exception or nothing.
-local except, count = ARGV[6], 0
-for part = first, last do
-  local keys = part_of(part)
-  local set = keys.owners .. owner
-  for _, name in ipairs(redis.call('ZRANGE', set, 0, -1)) do
-    if name ~= except then
-      local found = head(keys.record .. name)
-      if found and found.owner == owner then
-        if not found.is_pending and now < found.expires then count = count + 1 end
-        redis.call('UNLINK', keys.record .. name)
-        redis.call('ZREM', keys.all .. set_of(part, name), name)
-      end
-      redis.call('ZREM', set, name)
+-- ARGV: what the names of the part begin with, now, the owner, the name of the exception or nothing
+-- Answers how many that were live have been removed, and whether there may be more.
+local base, now, owner, except = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local set, count = base .. 'owner:' .. owner, 0
+local names = call('ZRANGEBYLEX', set, '-', '+', 'LIMIT', '0', STEP)
+for _, name in ipairs(names) do
+  if name ~= except then
+    local line = read(base .. 'key:' .. name)
+    if line and owner_of(line) ~= owner then
+      call('ZREM', set, name)
+    else
+      if line and now < expires_of(line) and not is_pending(line) then count = count + 1 end
+      remove(base, name, owner)
     end
   end
 end
-return count
+return { count, #names == STEP and 1 or 0 }

@@ -1,23 +1,20 @@
--- KEYS: old record, new record.
--- ARGV: now, expected, ttl, number of the old one's set of all, of the new one's, value; or its line, and where it is staged
-local now, value = tonumber(ARGV[1]), ARGV[6]
-local expires, revision, owner = written(value)
-local new = head(KEYS[2])
-if new and not new.is_pending and now < new.expires and new.revision == revision then return OK end
-local old = head(KEYS[1])
+-- KEYS: old record, new record. ARGV: now, expected revision, how long Redis keeps the record, the record
+local now, expected, ttl, record = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local old, there, new = read(KEYS[1]), read(KEYS[2]), line_of(record)
+-- It was sent twice.
+if there and not is_pending(there) and now < expires_of(there) and revision_of(there) == revision_of(new) then return OK end
 if old == false then return CORRUPT end
-if old and old.is_pending then return PENDING end
-if not old or old.expires <= now then return NOT_FOUND end
-if old.revision ~= ARGV[2] then return CONFLICT end
-if new and new.is_pending then return NEW_PENDING end
-if new == false or (new and now < new.expires) then return EXISTS end
-local new_all, new_owners, new_name = names_of(KEYS[2], ARGV[5])
-if new then remove(KEYS[2], new_all, new_owners, new, new_name) end
-if now < expires then
-  put(KEYS[2], value, ARGV[7], ARGV[3])
-  if string.sub(value, 36, 66) ~= old.times then redis.call('SETRANGE', KEYS[2], '35', old.times) end
-  file(new_all, new_owners, owner, new_name, expires, tonumber(ARGV[3]))
+if old and is_pending(old) then return PENDING end
+if not old or expires_of(old) <= now then return NOT_FOUND end
+if revision_of(old) ~= expected then return CONFLICT end
+if there and is_pending(there) then return NEW_PENDING end
+if there == false or (there and now < expires_of(there)) then return EXISTS end
+local base, old_name = names_of(KEYS[1])
+local _, new_name = names_of(KEYS[2])
+if there then remove(base, new_name, owner_of(there)) end
+if now < expires_of(new) then
+  call('SET', KEYS[2], with_times_of(old, record), 'PX', ttl)
+  file(base, new_name, owner_of(new), expires_of(new), ttl)
 end
-local old_all, old_owners, old_name = names_of(KEYS[1], ARGV[4])
-remove(KEYS[1], old_all, old_owners, old, old_name)
+remove(base, old_name, owner_of(old))
 return OK

@@ -1,11 +1,14 @@
--- KEYS: record. ARGV: now, expires in 15 digits, ttl, number of its set of all
-local found = head(KEYS[1])
-if found == false then return CORRUPT end
-if found and found.is_pending then return PENDING end
-if not found or found.expires <= now then return NOT_FOUND end
-if expires <= found.expires then return OK end
-redis.call('SETRANGE', KEYS[1], '2', ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-local all, owners, name = names_of(KEYS[1], ARGV[4])
-file(all, owners, found.owner, name, expires, tonumber(ARGV[3]))
+-- KEYS: record. ARGV: now, expiry, how long Redis keeps the record
+local now, expires, ttl = ARGV[1], ARGV[2], ARGV[3]
+local line = read(KEYS[1])
+if line == false then return CORRUPT end
+if line and is_pending(line) then return PENDING end
+if not line or expires_of(line) <= now then return NOT_FOUND end
+if expires <= expires_of(line) then return OK end
+call('SETRANGE', KEYS[1], '2', expires)
+call('PEXPIRE', KEYS[1], ttl)
+if not is_filed_for(expires, expires_of(line)) then
+  local base, name = names_of(KEYS[1])
+  file(base, name, owner_of(line), expires, ttl)
+end
 return OK

@@ -1,23 +1,22 @@
--- KEYS: record. ARGV: now, expected, ttl, number of its set of all, value; or its line, and where it is staged
-local expires, revision, owner = written(value)
-local all, owners, name = names_of(KEYS[1], ARGV[4])
-if is_plain then
-  file(all, owners, owner, name, expires, tonumber(ARGV[3]))
-  return OK
-end
-local found = head(KEYS[1])
-if found == false then return CORRUPT end
-if found and found.is_pending then return PENDING end
-if not found or found.expires <= now then return NOT_FOUND end
-if found.revision == revision then return OK end
-if found.revision ~= ARGV[2] then return CONFLICT end
+-- KEYS: record. ARGV: now, expected revision, how long Redis keeps the record, the record
+local now, expected, ttl, record = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local old, new = read(KEYS[1]), line_of(record)
+if old == false then return CORRUPT end
+if old and is_pending(old) then return PENDING end
+if not old or expires_of(old) <= now then return NOT_FOUND end
+-- It was sent twice.
+if revision_of(old) == revision_of(new) then return OK end
+if revision_of(old) ~= expected then return CONFLICT end
+local expires = expires_of(new)
 if expires <= now then
-  remove(KEYS[1], all, owners, found, name)
+  local base, name = names_of(KEYS[1])
+  remove(base, name, owner_of(old))
   return OK
 end
-put(KEYS[1], value, stage, ARGV[3])
--- The stored times are kept; mostly they are those that the writer loaded.
-if string.sub(value, 36, 66) ~= found.times then redis.call('SETRANGE', KEYS[1], '35', found.times) end
-if found.owner ~= owner and found.owner ~= '' then redis.call('ZREM', owners .. found.owner, name) end
-file(all, owners, owner, name, expires, tonumber(ARGV[3]))
+call('SET', KEYS[1], with_times_of(old, record), 'PX', ttl)
+if owner_of(old) ~= owner_of(new) or not is_filed_for(expires, expires_of(old)) then
+  local base, name = names_of(KEYS[1])
+  if owner_of(old) ~= owner_of(new) then unfile(base, name, owner_of(old)) end
+  file(base, name, owner_of(new), expires, ttl)
+end
 return OK

@@ -1,4 +1,4 @@
-//! Records that go to Redis ahead of the script that writes them.
+//! Long records.
 
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ pub(crate) async fn refused(url: String) -> Result<(), BoxError> {
     nothing_else(&mut raw, 0).await
 }
 
-/// The value goes ahead a second time, with the text of the script.
+/// The record goes a second time, with the text of the script.
 pub(crate) async fn forgotten(url: String) -> Result<(), BoxError> {
     let (store, _, prefix) = open(&url).await?;
     let mut raw = Raw::open(&url, prefix).await?;

@@ -1,4 +1,4 @@
-//! How records are filed in the index: at their expiry rounded down, so that score and expiry may lie on both sides of now; and
+//! How records are filed in the index: at their expiry or some time before it, so that score and expiry may lie on both sides of now; and
 //! how long ones get to their place.
 
 mod exact;
@@ -13,10 +13,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use session_core::{BoxError, Data, ManualClock, Record, Revision, SessionKey, Timestamp};
 use session_store_redis::RedisStore;
 
-/// What separates two scores, in milliseconds.
-const QUANTUM: i64 = 10_000;
+/// A later expiry is filed when it passes a multiple of so many milliseconds.
+const QUANTUM: i64 = 1_000_000;
 
-/// A time that is a score.
+/// Such a multiple.
 const BASE: i64 = 1_800_000_000_000;
 
 fn main() -> ExitCode {
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         trial("a write files again only across a quantum", redis, scores::writes),
         trial("a record is kept for every expiry of its quantum, and its sets longer", redis, scores::kept),
         trial("a clock that is ahead takes no entry away", redis, scores::clocks),
-        trial("what cannot be read is not swept while it may live", redis, scores::unreadable),
+        trial("what cannot be read is not swept, and a delete leaves nothing of it", redis, scores::unreadable),
         trial("one damaged line does not hide the others", redis, scores::damaged),
         trial("what a clear that died has left is in the index", redis, exact::cleared),
         trial("a long record is kept as any other", redis, long::kept),
@@ -79,7 +79,7 @@ fn record(expires: i64) -> Result<Record, BoxError> {
     Ok(Record::new(Data::parse("{}")?, begin, at(expires)?).with_owner("ada".parse()?))
 }
 
-/// The same, with data that goes to Redis ahead of its script.
+/// The same, with data that is long.
 fn long(expires: i64, letter: char) -> Result<Record, BoxError> {
     let mut long = record(expires)?;
     long.data = Data::parse(format!(r#"{{"long":"{}"}}"#, letter.to_string().repeat(5_000)))?;

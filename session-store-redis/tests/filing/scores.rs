@@ -1,7 +1,5 @@
 //! What the sets of the index hold.
 
-use std::time::Duration;
-
 use redis::aio::MultiplexedConnection;
 use session_core::{BoxError, Error, ManualClock, Page, Scope, SessionIndex, SessionStore};
 
@@ -23,7 +21,7 @@ pub(crate) async fn small_sweeps(url: String) -> Result<(), BoxError> {
         let removed = store.delete_expired(limit).await?;
         check(removed == wanted, || format!("a sweep of {limit} removed {removed} and not {wanted}"))?;
     }
-    for score in raw.scores("}:all:", None).await? {
+    for score in raw.scores(None).await? {
         check(score == QUANTUM + 9_000, || format!("what a sweep has looked at is filed at {score}"))?;
     }
     // What was filed at its very end is touched within the quantum, and shortened.
@@ -37,7 +35,7 @@ pub(crate) async fn small_sweeps(url: String) -> Result<(), BoxError> {
     check(store.delete_expired(100).await? == LIVE as u32 - 2, || "all but the touched one are swept".into())?;
     clock.set(at(QUANTUM + 9_500)?);
     check(store.delete_expired(100).await? == 1, || "the touched one is swept".into())?;
-    let left = raw.scores("}:", None).await?;
+    let left = raw.keys().await?;
     check(left.is_empty(), || format!("left are {left:?}"))
 }
 
@@ -46,7 +44,7 @@ pub(crate) async fn writes(url: String) -> Result<(), BoxError> {
     let (store, _, prefix) = open(&url).await?;
     let mut raw = Raw::open(&url, prefix).await?;
     let revision = store.create(&key(0), &record(6 * QUANTUM + 3)?).await?;
-    raw.is_filed_at(6 * QUANTUM, "a create").await?;
+    raw.is_filed_at(6 * QUANTUM + 3, "a create").await?;
     // Who looks at the entry knows whether it was written again.
     raw.file_at(6 * QUANTUM + 2).await?;
     store.touch(&key(0), at(7 * QUANTUM - 2)?).await?;
@@ -54,16 +52,16 @@ pub(crate) async fn writes(url: String) -> Result<(), BoxError> {
     let revision = store.update(&key(0), revision, &record(7 * QUANTUM - 1)?).await?;
     raw.is_filed_at(6 * QUANTUM + 2, "an update within the quantum").await?;
     let revision = store.update(&key(0), revision, &record(6 * QUANTUM + 1)?).await?;
-    raw.is_filed_at(6 * QUANTUM, "an update to a time before the score").await?;
+    raw.is_filed_at(6 * QUANTUM + 1, "an update to a time before the score").await?;
     store.touch(&key(0), at(7 * QUANTUM)?).await?;
     raw.is_filed_at(7 * QUANTUM, "a touch across").await?;
     let revision = store.update(&key(0), revision, &record(9 * QUANTUM + 1)?).await?;
-    raw.is_filed_at(9 * QUANTUM, "an update across").await?;
+    raw.is_filed_at(9 * QUANTUM + 1, "an update across").await?;
     store.update(&key(0), revision, &record(8 * QUANTUM + 1)?).await?;
-    raw.is_filed_at(8 * QUANTUM, "an update back").await
+    raw.is_filed_at(8 * QUANTUM + 1, "an update back").await
 }
 
-/// A touch within a quantum does not tell Redis, so Redis was told for all of them.
+/// A touch within a quantum does not tell the index, so that was told for all of them.
 pub(crate) async fn kept(url: String) -> Result<(), BoxError> {
     let (store, _, prefix) = open(&url).await?;
     let mut raw = Raw::open(&url, prefix).await?;
@@ -102,22 +100,25 @@ pub(crate) async fn clocks(url: String) -> Result<(), BoxError> {
     check(count == 1 + OTHERS as u64, || format!("counted {count}"))
 }
 
-/// The format is of another version: it lives for as long as it may live by its score.
+/// The format is of another version: who knows it may want it, until Redis collects it.
 pub(crate) async fn unreadable(url: String) -> Result<(), BoxError> {
     let (store, clock, prefix) = open(&url).await?;
     let mut raw = Raw::open(&url, prefix).await?;
     store.create(&key(0), &record(QUANTUM + 9_000)?).await?;
-    for name in raw.keys().await?.into_iter().filter(|name| name.contains("}:key:")) {
-        redis::cmd("SETRANGE").arg(name).arg(0).arg("9").exec_async(&mut raw.line).await?;
-    }
-    for now in [QUANTUM, QUANTUM + 5_000, 2 * QUANTUM - 2] {
+    store.create(&key(1), &record(QUANTUM + 9_000)?).await?;
+    let names = raw.keys().await?;
+    let name = names.iter().find(|name| name.ends_with("}:key:key-0")).ok_or("it is stored")?;
+    redis::cmd("SETRANGE").arg(name).arg(0).arg("9").exec_async(&mut raw.line).await?;
+    for (now, removed) in [(QUANTUM, 0), (QUANTUM + 9_000, 1), (9 * QUANTUM, 0)] {
         clock.set(at(now)?);
-        check(store.delete_expired(1).await? == 0, || format!("swept at {now}"))?;
+        let swept = store.delete_expired(2).await?;
+        check(swept == removed, || format!("{swept} swept at {now}"))?;
         let loaded = store.load(&key(0)).await;
         check(matches!(loaded, Err(Error::Corrupt(_))), || format!("{loaded:?} at {now}"))?;
     }
-    clock.advance(Duration::from_millis(1));
-    check(store.delete_expired(1).await? == 1, || "not swept after its quantum".into())
+    check(store.delete(&key(0)).await?, || "it was there".into())?;
+    let left = raw.keys().await?;
+    check(left.is_empty(), || format!("left are {left:?}"))
 }
 
 /// A line that is no text.
@@ -151,10 +152,10 @@ impl Raw {
         Ok(redis::cmd("KEYS").arg(format!("{}:{{*", self.prefix)).query_async(&mut self.line).await?)
     }
 
-    /// Returns the scores in the sets of such a name, after [`BASE`]; and moves every entry to another one, if there is one.
-    async fn scores(&mut self, sets: &str, moved: Option<i64>) -> Result<Vec<i64>, BoxError> {
+    /// Returns the scores in the sets of all, after [`BASE`]; and moves every entry to another one, if there is one.
+    async fn scores(&mut self, moved: Option<i64>) -> Result<Vec<i64>, BoxError> {
         let mut scores = Vec::new();
-        for set in self.keys().await?.into_iter().filter(|name| name.contains(sets) && !name.contains("}:key:")) {
+        for set in self.keys().await?.into_iter().filter(|name| name.contains("}:all:")) {
             let entries: Vec<(String, i64)> =
                 redis::cmd("ZRANGE").arg(&set).arg(0).arg(-1).arg("WITHSCORES").query_async(&mut self.line).await?;
             for (name, score) in entries {
@@ -175,9 +176,10 @@ impl Raw {
             if stored.ends_with(&format!("}}:key:{name}")) {
                 record = left;
             } else if !stored.contains("}:key:") {
-                let score: Option<i64> =
-                    redis::cmd("ZSCORE").arg(&stored).arg(name).query_async(&mut self.line).await?;
-                sets.extend(score.map(|_| left));
+                let entries: Vec<String> =
+                    redis::cmd("ZRANGE").arg(&stored).arg(0).arg(-1).query_async(&mut self.line).await?;
+                let is_in = entries.iter().any(|entry| entry.split(' ').next() == Some(name));
+                sets.extend(is_in.then_some(left));
             }
         }
         Ok((record, sets))
@@ -185,12 +187,12 @@ impl Raw {
 
     /// Files everything at a time after [`BASE`].
     async fn file_at(&mut self, score: i64) -> Result<(), BoxError> {
-        self.scores("}:", Some(score)).await.map(drop)
+        self.scores(Some(score)).await.map(drop)
     }
 
-    /// Says whether the one record is filed there, in the set of all and in its owner's.
+    /// Says whether the one record is filed there, in its set of all.
     async fn is_filed_at(&mut self, score: i64, after: &str) -> Result<(), BoxError> {
-        let scores = self.scores("}:", None).await?;
-        check(scores == [score, score], || format!("after {after} the scores are {scores:?} and not {score}"))
+        let scores = self.scores(None).await?;
+        check(scores == [score], || format!("after {after} the scores are {scores:?} and not {score}"))
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use conformance_tests::{Damage, Need, Space, Suite};
 use redis::aio::MultiplexedConnection;
-use session_core::{BoxError, SessionKey};
+use session_core::{BoxError, Clock, SessionKey};
 use session_store_redis::RedisStore;
 
 /// Makes the suite for the server that the variable names.
@@ -18,7 +18,11 @@ pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
         .reopens()
         .spans_processes()
         .collects_garbage()
+        .collects_now(move |space| collect(url, space))
         .shows_raw(move |space| raw(url, space))
+        .shows_bytes(
+            move |space| async move { Ok(raw(url, space).await?.into_iter().map(String::into_bytes).collect()) },
+        )
         .damages(move |space, key, damage| self::damage(url, space, key, damage));
     if Location::of(url).has_lines() {
         suite.uses_lines()
@@ -30,7 +34,7 @@ pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
 
 async fn open(url: &str, space: Space) -> Result<RedisStore, BoxError> {
     // Where the case is about waiting, it shall not wait for long; everywhere else a busy machine shall not matter.
-    let timeout = Duration::from_millis(if space.namespace().starts_with("ct_outage") { 500 } else { 20_000 });
+    let timeout = space.timeout().unwrap_or(Duration::from_secs(20));
     let url = Location::of(url).over_lines(&space).await?;
     Ok(RedisStore::open(&url).await?.with_prefix(space.namespace())?.with_clock(space.clock()).with_timeout(timeout))
 }
@@ -137,6 +141,19 @@ async fn raw(url: &str, space: Space) -> Result<Vec<String>, BoxError> {
         }
     }
     Ok(lines)
+}
+
+/// Removes what Redis would have removed if its clock were the case's.
+async fn collect(url: &str, space: Space) -> Result<(), BoxError> {
+    for mut node in masters(url).await? {
+        for key in scan(&mut node, &format!("{}:{{*", space.namespace())).await? {
+            let end: i64 = redis::cmd("PEXPIRETIME").arg(&key).query_async(&mut node).await?;
+            if end <= space.clock().now().unix_millis() {
+                redis::cmd("DEL").arg(&key).exec_async(&mut node).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn damage(url: &str, space: Space, key: SessionKey, damage: Damage) -> Result<(), BoxError> {

@@ -150,11 +150,6 @@ pub(crate) fn read(text: &[u8], now: Timestamp) -> Result<Option<(Record, Revisi
     Ok(Some((record, head.revision)))
 }
 
-/// Returns the line of what was written, with its break.
-pub(crate) fn line(text: &[u8]) -> &[u8] {
-    text.split_inclusive(|&byte| byte == b'\n').next().unwrap_or_default()
-}
-
 /// Returns an owner as it is written.
 pub(crate) fn owner_text(owner: Option<&OwnerId>) -> &str {
     owner.map_or("", OwnerId::as_str)

@@ -10,14 +10,15 @@
 
 use std::time::Instant;
 
-use session_core::{Error, OwnerId, Record, Result, Revision, Timestamp};
+use futures_util::future::join_all;
+use session_core::{Error, OwnerId, Record, Result, Revision, SessionKey, Timestamp};
 
 use crate::RedisStore;
-use crate::keys::Place;
-use crate::link::Twice;
-use crate::script::{CONFIRM, Call, DECIDE, FORGET, Outcome, RELEASE, RESERVE, TAKE};
+use crate::ask::Twice;
+use crate::names::Place;
+use crate::record;
+use crate::script::{Call, Outcome, ROTATION};
 use crate::store::{Want, millis};
-use crate::text;
 
 /// How often a call meets a rotation of the same key before it is given up. Most meet none, and under a crowd of rotations each try
 /// meets one with a chance that is far from one.
@@ -45,7 +46,7 @@ impl RedisStore {
     /// Runs a script about one session, and again after a rotation that it met.
     pub(crate) async fn settled(&self, place: &Place, call: &Call, twice: Twice, want: Want) -> Result<Outcome> {
         for _ in 0..MOST_MEETINGS {
-            let outcome = Outcome::of(self.link.write(place.part, call, twice, self.manner).await?)?;
+            let outcome = Outcome::of(self.write(call, twice).await?)?;
             if outcome != Outcome::Pending {
                 return Ok(outcome);
             }
@@ -125,14 +126,14 @@ impl RedisStore {
 
     /// Finds out what a pending record is, and for a writer makes an end of it.
     async fn settle(&self, place: &Place, want: Want) -> Result<Settled> {
-        let Some(stored) = self.link.get(place.part, &place.record, self.manner).await? else {
+        let Some(stored) = self.get(place.part, &place.record).await? else {
             return Ok(Settled::Over);
         };
-        let Some((part, head, _)) = text::pending(&stored)? else { return Ok(Settled::Over) };
+        let Some((part, head, _)) = record::pending(&stored)? else { return Ok(Settled::Over) };
         let lease = if want == Want::Key { self.lease().to_string() } else { String::new() };
         match self.note(part, head.revision, &lease).await?.as_deref() {
             // The note goes after the third step: it says nothing unless the record is still pending.
-            None => match self.link.get(place.part, &place.record, self.manner).await? {
+            None => match self.get(place.part, &place.record).await? {
                 Some(again) if again == stored => Ok(Settled::NotYet),
                 _ => Ok(Settled::Over),
             },
@@ -152,14 +153,14 @@ impl RedisStore {
         now: Timestamp,
     ) -> Result<Option<(Record, Revision)>> {
         for _ in 0..MOST_MEETINGS {
-            let Some((old_part, head, data)) = text::pending(&stored)? else {
-                return text::read(&stored, now);
+            let Some((old_part, head, data)) = record::pending(&stored)? else {
+                return record::read(&stored, now);
             };
             match self.note(old_part, head.revision, "").await?.as_deref() {
                 Some("undone") => return Ok(None),
-                Some(note) => return text::read(&text::confirmed(&stored, data, kept(note)?), now),
+                Some(note) => return record::read(&record::confirmed(&stored, data, kept(note)?), now),
                 // As above.
-                None => match self.link.get(place.part, &place.record, self.manner).await? {
+                None => match self.get(place.part, &place.record).await? {
                     Some(again) if again != stored => stored = again,
                     _ => return Ok(None),
                 },
@@ -168,20 +169,22 @@ impl RedisStore {
         Err(Error::unavailable("a rotation of the session does not end"))
     }
 
+    /// Begins the call of a step.
+    fn step(&self, name: &str, part: u16, keys: &[&str]) -> Call {
+        ROTATION.call(&self.names, part, keys).arg(name).time(self.options.now())
+    }
+
     async fn note(&self, part: u16, revision: Revision, lease: &str) -> Result<Option<String>> {
-        let call = DECIDE.call(&[&self.prefix.note(part, revision)], &[]).arg(lease);
-        let note: String = self.link.write(part, &call, Twice::Same, self.manner).await?;
+        let call = self.step("decide", part, &[&self.names.note(part, revision)]).arg(lease);
+        let note: String = self.write(&call, Twice::Same).await?;
         Ok(Some(note).filter(|note| !note.is_empty()))
     }
 
     async fn reserve(&self, old: &Place, new: &Place, record: &Record, fresh: Revision) -> Result<Reserved> {
-        let owner = text::owner_text(record.owner.as_ref());
-        let keys = [&*new.record, &self.prefix.ending(new.part, owner)];
-        let call =
-            RESERVE.call(&keys, &self.guards(new.part)).number(self.options.now().unix_millis()).number(self.lease());
-        let call = call.number(new.set);
-        let call = call.arg(text::write_pending(record, fresh, old.part));
-        let (outcome, ending): (i64, i64) = self.link.write(new.part, &call, Twice::Same, self.manner).await?;
+        let ending = self.names.ending(new.part, record::owner_text(record.owner.as_ref()));
+        let call = self.step("reserve", new.part, &[&new.record, &ending]).number(self.lease());
+        let call = call.arg(record::write_pending(record, fresh, old.part));
+        let (outcome, ending): (i64, i64) = self.write(&call, Twice::Same).await?;
         Ok(Reserved { outcome: Outcome::of(outcome)?, is_ending: ending != 0 })
     }
 
@@ -193,12 +196,12 @@ impl RedisStore {
         fresh: Revision,
         is_ending: bool,
     ) -> Result<(Outcome, String)> {
-        let note = self.prefix.note(old.part, fresh);
-        let call = TAKE.call(&[&old.record, &note], &self.guards(old.part)).number(self.options.now().unix_millis());
+        let note = self.names.note(old.part, fresh);
         // The note outlives the record that is pending.
-        let call = call.arg(text::revision_text(expected)).number(self.lease() * 2).number(old.set);
-        let call = call.arg(if is_ending { text::owner_text(record.owner.as_ref()) } else { "" });
-        let (outcome, note): (i64, String) = self.link.write(old.part, &call, Twice::Same, self.manner).await?;
+        let call = self.step("take", old.part, &[&old.record, &note]).number(self.lease() * 2);
+        let call = call.arg(record::revision_text(expected));
+        let call = call.arg(if is_ending { record::owner_text(record.owner.as_ref()) } else { "" });
+        let (outcome, note): (i64, String) = self.write(&call, Twice::Same).await?;
         Ok((Outcome::of(outcome)?, note))
     }
 
@@ -210,38 +213,61 @@ impl RedisStore {
         revision: Revision,
         expires_at: Timestamp,
     ) -> Result<Outcome> {
-        let now = self.options.now();
+        let ttl = Self::time_to_live(expires_at, self.options.now());
         // Only a session that was the owner's before can be one that is being ended.
-        let owner = text::owner_text(owner);
-        let is_watched = !owner.is_empty() && note.get(text::TIMES..) == Some(owner);
-        let call = CONFIRM
-            .call(&[&new.record, &self.prefix.ending(new.part, owner)], &self.guards(new.part))
-            .number(now.unix_millis());
-        let call = call.arg(text::revision_text(revision)).number(Self::time_to_live(expires_at, now));
-        let call = call.number(new.set).arg(kept(note)?).number(i64::from(is_watched));
-        Outcome::of(self.link.write(new.part, &call, Twice::Same, self.manner).await?)
+        let owner = record::owner_text(owner);
+        let is_watched = !owner.is_empty() && note.get(record::TIMES..) == Some(owner);
+        let call = self.step("confirm", new.part, &[&new.record, &self.names.ending(new.part, owner)]);
+        let call = call.arg(record::revision_text(revision)).number(ttl).arg(kept(note)?);
+        Outcome::of(self.write(&call.number(i64::from(is_watched)), Twice::Same).await?)
     }
 
     async fn forget(&self, part: u16, revision: Revision) -> Result<()> {
-        let call = FORGET.call(&[&self.prefix.note(part, revision)], &[]);
         // Nothing depends on it, so no replica is waited for.
-        self.link.read::<i64>(part, &call, self.manner).await.map(drop)
+        self.read::<i64>(&self.step("forget", part, &[&self.names.note(part, revision)])).await.map(drop)
     }
 
     async fn release(&self, new: &Place, revision: Revision) -> Result<()> {
-        let call =
-            RELEASE.call(&[&new.record], &self.guards(new.part)).arg(text::revision_text(revision)).number(new.set);
-        self.link.write::<i64>(new.part, &call, Twice::Same, self.manner).await.map(drop)
+        let call = self.step("release", new.part, &[&new.record]).arg(record::revision_text(revision));
+        self.write::<i64>(&call, Twice::Same).await.map(drop)
+    }
+
+    /// Ends an owner's sessions in all parts.
+    ///
+    /// All parts are marked first; then what the owner has in each is removed; then the marks are taken back. A rotation of that
+    /// owner's session that sees a mark at its first or its last step ends the session (`OWNER-04`). Had it seen none, its new record
+    /// was there before the removal in its part, or its old one was found by the removal in its own.
+    pub(crate) async fn delete_owned_in_steps(&self, owner: &OwnerId, except: Option<&SessionKey>) -> Result<u64> {
+        let token = record::revision_text(Revision::fresh());
+        let removed = match self.mark(owner, &token, &self.lease().to_string()).await {
+            Ok(()) => {
+                let removed = self.names.parts().map(|part| self.delete_owned_of(part, owner, except));
+                join_all(removed).await.into_iter().sum()
+            }
+            Err(error) => Err(error),
+        };
+        // A mark that is not taken back here goes by itself.
+        let unmarked = self.mark(owner, &token, "").await;
+        removed.and_then(|removed: u64| unmarked.map(|()| removed))
+    }
+
+    /// Marks all parts with a token of this call, or takes it back without a lease.
+    async fn mark(&self, owner: &OwnerId, token: &[u8], lease: &str) -> Result<()> {
+        let marks = self.names.parts().map(|part| async move {
+            let call = self.step("mark", part, &[&self.names.ending(part, owner.as_str())]).arg(token).arg(lease);
+            self.write::<i64>(&call, Twice::Same).await
+        });
+        join_all(marks).await.into_iter().try_for_each(|answer| answer.map(drop))
     }
 
     /// How long Redis keeps what is only there between two steps: longer than all of them take.
-    pub(crate) fn lease(&self) -> i64 {
+    fn lease(&self) -> i64 {
         millis(self.manner.timeout.saturating_mul(LEASE))
     }
 
     /// Says what a rotation has to say about the old key before it speaks of the new one.
     async fn check(&self, old: &Place, expected: Revision) -> Result<()> {
-        let found = match self.link.get(old.part, &old.record, self.manner).await? {
+        let found = match self.get(old.part, &old.record).await? {
             Some(stored) => self.load_pending(old, stored, self.options.now()).await?.map(|(_, revision)| revision),
             None => None,
         };
@@ -255,5 +281,5 @@ impl RedisStore {
 
 /// Returns the times that a note keeps of the old record.
 fn kept(note: &str) -> Result<&str> {
-    note.get(..text::TIMES).ok_or_else(|| Error::corrupt("the note of a rotation cannot be read"))
+    note.get(..record::TIMES).ok_or_else(|| Error::corrupt("the note of a rotation cannot be read"))
 }
