@@ -182,6 +182,16 @@ pub(crate) fn at_revision(key: &SessionKey, revision: Revision, now: Timestamp) 
     filter
 }
 
+/// Asks for what was written under the key with the revision.
+pub(crate) fn written_as(key: &SessionKey, revision: Revision) -> Document {
+    doc! { "key": key.as_str(), "revision": number(revision) }
+}
+
+/// Asks for what is under the key and lasts until then, or longer.
+pub(crate) fn lasting(key: &SessionKey, expires_at: Timestamp) -> Document {
+    doc! { "key": key.as_str(), "expires_at": { "$gte": date(expires_at) } }
+}
+
 /// Asks for what is under the key and has expired. The server compares dates with dates only: what has no date for an
 /// expiry has not expired, and is not replaced (`LOAD-03`).
 pub(crate) fn expired_under(key: &SessionKey, now: Timestamp) -> Document {

@@ -67,6 +67,12 @@ impl MongoCause {
         self.server_code().is_some_and(|code| OTHER_INDEX.contains(&code))
     }
 
+    /// Says whether the server has written, and the majority of the set had not when the time was over.
+    pub(crate) fn waits_for_majority(&self) -> bool {
+        let is_concern = |kind: &ErrorKind| matches!(kind, ErrorKind::Write(WriteFailure::WriteConcernError(_)));
+        matches!(&self.0, Cause::Driver(error) if is_concern(&error.kind))
+    }
+
     /// Says whether the driver may have heard more about it.
     pub(crate) fn says_little(&self) -> bool {
         match &self.0 {

@@ -133,25 +133,41 @@ impl MongoStore {
         self.ask_for(kind, self.timeout, self.timeout, command).await
     }
 
-    /// Writes one document. If another program holds it, the server gives up after a while and has written nothing; then the time
+    /// Writes what is live. If another program holds it, the server gives up after a while and has written nothing; then the time
     /// is asked anew, as the record may have expired while it was held (`HELD-01`).
-    async fn write<T, F>(
+    ///
+    /// The server's limit is of its wait for the majority too, when it has written: then the majority is asked for the `proof`.
+    async fn write_live<F>(
         &self,
         key: &SessionKey,
+        proof: Document,
         command: impl FnOnce(Sessions) -> F + Clone + Send + 'static,
-    ) -> Result<T, MongoCause>
+    ) -> Result<Option<Stored>, MongoCause>
     where
-        T: Send + 'static,
-        F: Future<Output = Result<T, MongoCause>> + Send + 'static,
+        F: Future<Output = Result<Option<Stored>, MongoCause>> + Send + 'static,
     {
         let begin = Instant::now();
-        loop {
-            let rest = self.timeout.saturating_sub(begin.elapsed());
-            match self.ask_for(Kind::WriteOf(key), rest, rest.min(self.timeout / 10), command.clone()).await {
-                Err(cause) if cause.has_written_nothing() && begin.elapsed() < self.timeout => {}
+        let rest = || self.timeout.saturating_sub(begin.elapsed());
+        let refused = loop {
+            let limit = rest().min(self.timeout / 10);
+            match self.ask_for(Kind::WriteOf(key), rest(), limit, command.clone()).await {
+                Err(cause) if cause.has_written_nothing() && !rest().is_zero() => {}
+                Err(cause) if cause.waits_for_majority() => break cause,
                 answer => return answer,
             }
+        };
+        while !rest().is_zero() {
+            let proof = proof.clone();
+            let kept = self.ask_for(Kind::Any, rest(), rest(), move |sessions| async move {
+                let find = sessions.collection.find_one(proof).read_concern(ReadConcern::majority());
+                Ok(find.projection(doc! { "_id": 1 }).max_time(sessions.limit).await?)
+            });
+            if let Some(kept) = kept.await? {
+                return Ok(Some(kept));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        Err(refused)
     }
 
     async fn ask_for<T, F>(
@@ -191,7 +207,8 @@ impl MongoStore {
     ) -> Result<Result<Revision, Taken>> {
         let fresh = Revision::fresh();
         let (key, change) = (old.clone(), document::successor(new, fresh, record));
-        let written = self.write(old, move |sessions| async move {
+        let proof = document::written_as(new, fresh);
+        let written = self.write_live(old, proof, move |sessions| async move {
             let update =
                 sessions.collection.find_one_and_update(document::at_revision(&key, expected, sessions.now), change);
             Ok(update.hint(key_index()).projection(doc! { "_id": 1 }).max_time(sessions.limit).await?)
@@ -269,7 +286,7 @@ impl SessionStore for MongoStore {
         let (under, document) = (key.clone(), document::fresh(key, fresh, record));
         // Replaces what has expired. Where nothing has, it inserts, and the index refuses if something is there. (A plain insert takes
         // the server less time, but cannot name the index: it would make a collection that was dropped anew, without it.)
-        let written = self.write(key, move |sessions| async move {
+        let written = self.ask(Kind::WriteOf(key), move |sessions| async move {
             let documents = sessions.collection.clone_with_type::<Document>();
             let replace = documents.find_one_and_replace(document::expired_under(&under, sessions.now), document);
             Ok(replace.upsert(true).hint(key_index()).projection(doc! { "_id": 1 }).max_time(sessions.limit).await?)
@@ -300,7 +317,8 @@ impl SessionStore for MongoStore {
 
     async fn touch(&self, key: &SessionKey, expires_at: Timestamp) -> Result<()> {
         let under = key.clone();
-        let written = self.write(key, move |sessions| async move {
+        let proof = document::lasting(key, expires_at);
+        let written = self.write_live(key, proof, move |sessions| async move {
             let filter = document::known_under(&under, sessions.now);
             let update = sessions.collection.find_one_and_update(filter, document::later(expires_at));
             Ok(update.hint(key_index()).projection(doc! { "_id": 1 }).max_time(sessions.limit).await?)
@@ -326,7 +344,7 @@ impl SessionStore for MongoStore {
             }
             // What has the new key may have expired (`ROTATE-08`); then it goes, and the rotation is tried again.
             let under = new.clone();
-            let removed = self.write(new, move |sessions| async move {
+            let removed = self.ask(Kind::WriteOf(new), move |sessions| async move {
                 let delete = sessions.collection.find_one_and_delete(document::expired_under(&under, sessions.now));
                 Ok(delete.hint(key_index()).projection(doc! { "_id": 1 }).max_time(sessions.limit).await?)
             });
@@ -344,7 +362,7 @@ impl SessionStore for MongoStore {
 
     async fn delete(&self, key: &SessionKey) -> Result<bool> {
         let under = key.clone();
-        let removed = self.write(key, move |sessions| async move {
+        let removed = self.ask(Kind::WriteOf(key), move |sessions| async move {
             let delete = sessions.collection.find_one_and_delete(document::under(&under));
             let found = delete.hint(key_index()).projection(doc! { "expires_at": 1 }).max_time(sessions.limit).await?;
             Ok(found.is_some_and(|stored| !stored.has_expired(sessions.now)))

@@ -24,7 +24,7 @@ pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
     };
     let has_lines = has_lines(&url);
     let server = Server { url: url.into(), commands: Arc::default() };
-    let [opened, shown, damaged, counted, collected, held, worked] = [(); 7].map(|()| server.clone());
+    let [opened, shown, damaged, counted, collected, held, worked, replaced] = [(); 8].map(|()| server.clone());
     let suite = Suite::new(name, move |space| opened.clone().open(space))
         .reopens()
         .spans_processes()
@@ -35,6 +35,7 @@ pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
         .damages(move |space, key, damage| damaged.clone().damage(space, key, damage))
         .collects_now(move |space| collected.clone().collect(space))
         .counts_work(move |space| worked.clone().work(space))
+        .replaces(move |space| replaced.clone().replace(space))
         // What is refused is looked at once more.
         .costs("a create that is refused", 1..=1)
         .costs("an update that conflicts", 2..=2)
@@ -144,6 +145,11 @@ impl Server {
         let over = doc! { "sweep_at": { "$lte": DateTime::from_millis(now) } };
         self.collection(&space).await?.delete_many(over).await?;
         Ok(())
+    }
+
+    async fn replace(self, space: Space) -> Result<(), BoxError> {
+        self.collection(&space).await?.drop().await?;
+        Ok(self.database(&space).await?.create_collection(space.namespace()).await?)
     }
 
     /// Writes a document in a transaction that does not end until what is returned is dropped.

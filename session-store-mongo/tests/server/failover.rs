@@ -21,8 +21,34 @@ pub(crate) fn killed(program: &str) -> Result<(), BoxError> {
         for round in 0..2 {
             once(&mut set, &store, round).await?;
         }
-        Ok(())
+        slow(&set, &store).await
     })
+}
+
+/// The majority takes longer than a tenth of the time-out: writes wait for it.
+async fn slow(set: &Set, store: &MongoStore) -> Result<(), BoxError> {
+    let (key, now, primary) = (SessionKey::parse("slow")?, SystemClock.now(), set.primary().await?);
+    store.create(&key, &Record::new(Data::parse("{}")?, now, now.saturating_add(Duration::from_secs(3600)))).await?;
+    let (mut refused, mut succeeded) = (0, 0);
+    for _ in 0..4 {
+        for number in (0..3).filter(|number| *number != primary) {
+            set.signal(number, "STOP")?;
+        }
+        let touch = tokio::spawn({
+            let (store, key) = (store.clone(), key.clone());
+            async move { store.touch(&key, now.saturating_add(Duration::from_secs(7200))).await }
+        });
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        for number in (0..3).filter(|number| *number != primary) {
+            set.signal(number, "CONT")?;
+        }
+        match touch.await? {
+            Ok(()) => succeeded += 1,
+            Err(_) => refused += 1,
+        }
+    }
+    println!("of four writes that the majority made wait for 1.2 s {succeeded} succeeded");
+    if refused == 0 { Ok(()) } else { Err(format!("{refused} of 4 writes did not wait for a slow majority").into()) }
 }
 
 /// What a client knows about the session under a key.

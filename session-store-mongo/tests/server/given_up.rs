@@ -37,11 +37,11 @@ pub(crate) fn stopped(program: &str) -> Result<(), BoxError> {
         for key in &keys {
             store.create(key, &record).await?;
         }
-        set.signal("STOP")?;
+        set.signal(0, "STOP")?;
         for _ in 0..6 {
             leave(&store, keys.clone(), Duration::from_secs(1), &record).await;
         }
-        set.signal("CONT")?;
+        set.signal(0, "CONT")?;
         let start = Instant::now();
         loop {
             let mut refused = 0;

@@ -59,9 +59,9 @@ impl Set {
         self.ports[0]
     }
 
-    /// Sends a signal to the first one, by its name.
-    pub(crate) fn signal(&self, name: &str) -> Result<(), BoxError> {
-        let member = self.members[0].as_ref().ok_or("it runs")?;
+    /// Sends a signal to a member, by its name.
+    pub(crate) fn signal(&self, number: usize, name: &str) -> Result<(), BoxError> {
+        let member = self.members[number].as_ref().ok_or("it runs")?;
         let status = Command::new("kill").arg(format!("-{name}")).arg(member.id().to_string()).status()?;
         if status.success() { Ok(()) } else { Err("kill failed".into()) }
     }
@@ -71,18 +71,24 @@ impl Set {
         format!("mongodb://{}/?replicaSet=own", hosts.join(","))
     }
 
-    /// Kills the primary, as a power cut does, and returns its number.
-    pub(crate) async fn kill_primary(&mut self) -> Result<usize, BoxError> {
+    /// Returns the number of the primary.
+    pub(crate) async fn primary(&self) -> Result<usize, BoxError> {
         for number in 0..self.members.len() {
             if self.ask(number, doc! { "hello": 1 }).await?.get_bool("isWritablePrimary")? {
-                if let Some(mut member) = self.members[number].take() {
-                    member.kill()?;
-                    member.wait()?;
-                }
                 return Ok(number);
             }
         }
         Err("the set has no primary".into())
+    }
+
+    /// Kills the primary, as a power cut does, and returns its number.
+    pub(crate) async fn kill_primary(&mut self) -> Result<usize, BoxError> {
+        let number = self.primary().await?;
+        if let Some(mut member) = self.members[number].take() {
+            member.kill()?;
+            member.wait()?;
+        }
+        Ok(number)
     }
 
     /// Starts a member that was killed, on what it had stored.
