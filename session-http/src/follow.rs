@@ -185,7 +185,10 @@ impl Commit {
             Some(Became::Dying { .. }) | None => return Ok(false),
         }
         let is_still = |record: &Record| record.owner == owner;
-        for to in &heirs {
+        // What this request has just ended itself is not asked for again.
+        let is_ended = |to: &&SessionKey| self.work.ends.iter().take(self.ended).any(|earlier| earlier.key == **to);
+        let left: Vec<_> = heirs.iter().filter(|to| !is_ended(to)).collect();
+        for to in left {
             // A session of the user who logs in now is not what is to end.
             if end.reason == Reason::AnotherUser && sessions.load_if(to, is_still).await?.is_none() {
                 continue;
