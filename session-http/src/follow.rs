@@ -10,7 +10,7 @@ use crate::meta::Meta;
 use crate::recent::Became;
 use crate::state::Base;
 use crate::tell::News;
-use crate::work::End;
+use crate::work::{End, Seen};
 
 impl Commit {
     /// A login under an id that was dead when it was presented: the same login may have been made a moment ago, by a double click or by a request
@@ -108,8 +108,9 @@ impl Commit {
                 && matches!(self.base, Base::New)
                 && self.join(&end.key).await?;
             if !was_there && !is_joined && !self.end_what_it_became(&end).await? {
-                let was_live = end.loaded.is_some();
-                if matches!(self.base, Base::New) && self.work.login().is_none() && (was_live || end.is_dead) {
+                let was_live = end.loaded().is_some();
+                let has_died = matches!(end.seen, Seen::Live(_) | Seen::Dead);
+                if matches!(self.base, Base::New) && self.work.login().is_none() && has_died {
                     // What was set since then would begin a session whose cookie replaces that of a login elsewhere.
                     self.base = Base::Ended { key: end.key, was_live };
                 }
@@ -121,7 +122,7 @@ impl Commit {
 
     /// Deletes one session; says whether it was there.
     async fn end(&mut self, key: &SessionKey, end: &End) -> Result<bool, Error> {
-        if end.is_absent && *key == end.key {
+        if matches!(end.seen, Seen::Absent) && *key == end.key {
             return Ok(false);
         }
         let (recent, now) = (self.sessions.recent.clone(), self.sessions.now());
@@ -132,7 +133,7 @@ impl Commit {
         if matches!(deleted, Err(session_core::Error::Unavailable(_))) {
             self.asked.push(key.clone());
         }
-        let was_live = deleted? || end.is_unread;
+        let was_live = deleted? || matches!(end.seen, Seen::Unreadable);
         if was_live {
             self.note_end(key, end);
         } else if !self.asked.contains(key) {
@@ -154,7 +155,7 @@ impl Commit {
     async fn end_what_it_became(&mut self, end: &End) -> Result<bool, Error> {
         let now = self.sessions.now();
         let (last, fate) = self.sessions.recent.trace(&end.key, now);
-        let (was_live, is_asked) = (end.loaded.is_some(), self.asked.contains(&end.key));
+        let (was_live, is_asked) = (end.loaded().is_some(), self.asked.contains(&end.key));
         // What this request has just ended is in nobody's hands.
         let is_own = self.work.ends.iter().take(self.ended).any(|earlier| earlier.key == last);
         let was_rotated = last != end.key && !is_own;
@@ -171,7 +172,7 @@ impl Commit {
             }
             _ => return Ok(false),
         }
-        let (owner, sessions) = (end.loaded.as_ref().and_then(|record| record.owner.clone()), self.sessions.clone());
+        let (owner, sessions) = (end.loaded().and_then(|record| record.owner.clone()), self.sessions.clone());
         let (mut has_moved, mut has_ended) = (false, false);
         let (heirs, is_guess) = sessions.recent.heirs(&end.key, was_live);
         match fate {
@@ -180,11 +181,14 @@ impl Commit {
             Some(Became::Ended | Became::Emptied) => {}
             // Another request is giving it another id.
             Some(Became::Dying { moves: true, .. }) if !is_own => {}
-            Some(Became::Dying { .. }) | None if end.is_dead || was_live || was_rotated => {}
+            Some(Became::Dying { .. }) | None if matches!(end.seen, Seen::Live(_) | Seen::Dead) || was_rotated => {}
             Some(Became::Dying { .. }) | None => return Ok(false),
         }
         let is_still = |record: &Record| record.owner == owner;
-        for to in &heirs {
+        // What this request has just ended itself is not asked for again.
+        let is_ended = |to: &&SessionKey| self.work.ends.iter().take(self.ended).any(|earlier| earlier.key == **to);
+        let left: Vec<_> = heirs.iter().filter(|to| !is_ended(to)).collect();
+        for to in left {
             // A session of the user who logs in now is not what is to end.
             if end.reason == Reason::AnotherUser && sessions.load_if(to, is_still).await?.is_none() {
                 continue;
@@ -208,7 +212,7 @@ impl Commit {
             return Ok(is_asked && !has_moved);
         }
         let is_it = |record: &Record| Meta::unpack(&record.data).came_from(&end.key);
-        let age = end.loaded.as_ref().map(|record| Meta::unpack(&record.data).age);
+        let age = end.loaded().map(|record| Meta::unpack(&record.data).age);
         for _ in 0..=LOOKS {
             let Some(owner) = &owner else { break };
             // All that came from it: a login that could not join began another.

@@ -11,7 +11,7 @@ use crate::few::Few;
 use crate::meta::{Age, Meta, is_own};
 use crate::tell::News;
 use crate::values::{Found, Values};
-use crate::work::{End, Owner, Work};
+use crate::work::{End, Owner, Seen, Work};
 
 /// A stored session, as it was last seen.
 #[derive(Clone)]
@@ -93,17 +93,16 @@ impl Base {
         let is_logout = reason == Reason::Logout;
         let ends = match self {
             // They were looked up, and not found.
-            Self::New if is_logout => {
-                presented.iter().map(|key| End { is_absent: true, ..End::of(key, reason) }).collect()
-            }
+            Self::New if is_logout => presented.iter().map(|key| End::of(key, reason, Seen::Absent)).collect(),
             Self::New => Vec::new(),
-            Self::Stored(stored) => vec![End { loaded: Some(stored.record), ..End::of(&stored.key, reason) }],
-            Self::Ended { key, .. } if is_logout => vec![End { is_dead: true, ..End::of(&key, reason) }],
+            Self::Stored(stored) => vec![End::of(&stored.key, reason, Seen::Live(stored.record))],
+            Self::Ended { key, .. } if is_logout => vec![End::of(&key, reason, Seen::Dead)],
             // What has ended stays so, and what is set is refused.
             Self::Ended { .. } => return (Vec::new(), self),
             // Nothing is written to it, and nothing in its place.
             Self::Unread { .. } if !is_logout => return (Vec::new(), self),
-            Self::Unread { key, is_corrupt } => vec![End { is_unread: is_corrupt, ..End::of(&key, reason) }],
+            Self::Unread { key, is_corrupt: true } => vec![End::of(&key, reason, Seen::Unreadable)],
+            Self::Unread { key, is_corrupt: false } => vec![End::of(&key, reason, Seen::Nothing)],
         };
         (ends, Self::New)
     }
@@ -226,8 +225,12 @@ impl State {
         self.presented = own.into_iter().collect();
         let was_looked_up = !self.is_several || !self.live.is_empty();
         let end = |key: SessionKey| {
-            let loaded = self.live.iter().find(|(live, _)| *live == key).map(|(_, record)| record.clone());
-            End { is_absent: was_looked_up && loaded.is_none(), loaded, ..End::of(&key, reason) }
+            let seen = match self.live.iter().find(|(live, _)| *live == key) {
+                Some((_, record)) => Seen::Live(record.clone()),
+                None if was_looked_up => Seen::Absent,
+                None => Seen::Nothing,
+            };
+            End::of(&key, reason, seen)
         };
         others.into_iter().map(end).collect()
     }

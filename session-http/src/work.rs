@@ -37,19 +37,32 @@ pub(crate) enum Owner {
 pub(crate) struct End {
     pub(crate) key: SessionKey,
     pub(crate) reason: Reason,
-    /// This request loaded it while it was live, and this is what it found.
-    pub(crate) loaded: Option<Record>,
+    pub(crate) seen: Seen,
+}
+
+/// What this request saw of a session that is to be deleted.
+#[derive(Clone)]
+pub(crate) enum Seen {
+    /// Nothing: it was not looked up.
+    Nothing,
+    /// It was live when it was loaded, and this was found.
+    Live(Record),
     /// It is known to have died a moment before.
-    pub(crate) is_dead: bool,
-    /// It was not stored any more when this request looked.
-    pub(crate) is_absent: bool,
-    /// It could not be read, so the store does not know whether it is live.
-    pub(crate) is_unread: bool,
+    Dead,
+    /// It was not stored any more.
+    Absent,
+    /// It cannot be read, so the store does not know whether it is live.
+    Unreadable,
 }
 
 impl End {
-    pub(crate) fn of(key: &SessionKey, reason: Reason) -> Self {
-        Self { key: key.clone(), reason, loaded: None, is_dead: false, is_absent: false, is_unread: false }
+    pub(crate) fn of(key: &SessionKey, reason: Reason, seen: Seen) -> Self {
+        Self { key: key.clone(), reason, seen }
+    }
+
+    /// Returns what was loaded, if it was live then.
+    pub(crate) fn loaded(&self) -> Option<&Record> {
+        if let Seen::Live(record) = &self.seen { Some(record) } else { None }
     }
 }
 

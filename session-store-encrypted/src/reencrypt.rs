@@ -17,6 +17,9 @@ pub struct Reencryption {
     pub overtaken: u64,
     /// How many do not open. They were left as they are; without the old key they never will.
     pub unreadable: u64,
+    /// The sessions whose data, encrypted, the inner store does not accept ([`inner_limit`](crate::inner_limit) says how much it
+    /// should). They were left as they are, under their old key or in the clear.
+    pub too_large: Vec<SessionKey>,
     /// Where the next page begins; `None` after the last one.
     pub next: Option<Cursor>,
 }
@@ -26,6 +29,7 @@ enum Outcome {
     Current,
     Overtaken,
     Unreadable,
+    TooLarge,
 }
 
 impl<S: SessionIndex> EncryptedStore<S> {
@@ -38,18 +42,31 @@ impl<S: SessionIndex> EncryptedStore<S> {
     /// session ends as if that touch had not been made.
     ///
     /// Goes through the page one by one and stops at the first error of the backend; the page can then be done
-    /// again. All instances must have the new key in their lists before this begins.
+    /// again. What the inner store refuses for its size stops nothing. All instances must have the new key in their lists before
+    /// this begins.
+    ///
+    /// # Errors
+    ///
+    /// Those of the inner store's `list`, `load` and `update`, but for those that are counted; and [`Backend`](Error::Backend) if the operating
+    /// system gives no random bytes.
     pub async fn reencrypt(&self, page: &Page) -> Result<Reencryption> {
         let listing = self.inner.list(Scope::All, page).await?;
-        let mut done = Reencryption { rewritten: 0, current: 0, overtaken: 0, unreadable: 0, next: listing.next };
+        let mut done = Reencryption {
+            rewritten: 0,
+            current: 0,
+            overtaken: 0,
+            unreadable: 0,
+            too_large: Vec::new(),
+            next: listing.next,
+        };
         for session in listing.sessions {
-            let count = match self.reencrypt_one(&session.key).await? {
-                Outcome::Rewritten => &mut done.rewritten,
-                Outcome::Current => &mut done.current,
-                Outcome::Overtaken => &mut done.overtaken,
-                Outcome::Unreadable => &mut done.unreadable,
-            };
-            *count += 1;
+            match self.reencrypt_one(&session.key).await? {
+                Outcome::Rewritten => done.rewritten += 1,
+                Outcome::Current => done.current += 1,
+                Outcome::Overtaken => done.overtaken += 1,
+                Outcome::Unreadable => done.unreadable += 1,
+                Outcome::TooLarge => done.too_large.push(session.key),
+            }
         }
         Ok(done)
     }
@@ -74,6 +91,7 @@ impl<S: SessionIndex> EncryptedStore<S> {
         match self.inner.update(key, revision, &sealed).await {
             Ok(_) => Ok(Outcome::Rewritten),
             Err(Error::Conflict | Error::NotFound) => Ok(Outcome::Overtaken),
+            Err(Error::TooLarge { .. }) => Ok(Outcome::TooLarge),
             Err(error) => Err(error),
         }
     }

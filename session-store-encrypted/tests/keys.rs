@@ -43,6 +43,7 @@ async fn reencrypt_all(store: &Store, limit: u32) -> Result<Reencryption, BoxErr
         total.current += done.current;
         total.overtaken += done.overtaken;
         total.unreadable += done.unreadable;
+        total.too_large.extend(done.too_large);
         total.next = done.next;
     }
     Ok(total)
@@ -216,5 +217,20 @@ async fn sizes_are_counted_in_the_clear() -> Result<(), BoxError> {
     };
     less.create(&key("k"), &of_size(limit)).await?;
     assert!(less.create(&key("other"), &of_size(limit + 1)).await.is_err());
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_named_and_stops_nothing() -> Result<(), BoxError> {
+    let inner = MemoryStore::new().with_max_data_bytes(1000);
+    let mut large = record(1);
+    large.data = Data::parse(format!(r#"{{"text":"{}"}}"#, "x".repeat(900)))?;
+    for (name, record) in [("a", &record(2)), ("large", &large), ("z", &record(3))] {
+        inner.create(&key(name), record).await?;
+    }
+    let store = with_keys(&inner, &["01"])?.accepting_plaintext_during_migration();
+    let done = store.reencrypt(&Page::first(10)).await?;
+    assert_eq!((done.rewritten, done.too_large), (2, vec![key("large")]));
+    assert_eq!(store.load(&key("large")).await?.map(|(seen, _)| seen.data), Some(large.data), "it is as it was");
     Ok(())
 }

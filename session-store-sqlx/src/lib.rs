@@ -6,35 +6,34 @@
 )]
 #![cfg_attr(not(all(feature = "sqlite", feature = "postgres", feature = "mysql")), allow(dead_code))]
 
-mod answer;
-mod batch;
-mod connections;
-mod dialect;
-mod driver;
+mod calls;
+mod database;
 mod error;
-mod index;
-mod link;
+mod layout;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
-mod queue;
 mod row;
 mod server;
+mod setup;
+mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-mod statement;
-mod statements;
 mod store;
 mod table;
 #[cfg(all(test, feature = "sqlite"))]
 mod tests;
+mod way;
+#[cfg(feature = "sqlite")]
+mod writer;
 
-pub use driver::SqlDatabase;
+pub use database::SqlDatabase;
 #[cfg(feature = "mysql")]
-pub use mysql::{MySqlOptions, MySqlStore};
+pub use server::{MySqlOptions, MySqlStore};
 #[cfg(feature = "postgres")]
-pub use postgres::{PostgresOptions, PostgresStore};
+pub use server::{PostgresOptions, PostgresStore};
 pub use server::{ServerDatabase, ServerOptions};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteOptions, SqliteStore};

@@ -1,17 +1,19 @@
 //! From rows to records.
 
-use session_core::{Data, Error, OwnerId, Record, Result, Revision, SessionInfo, SessionKey, Timestamp};
+use session_core::{BoxError, Data, Error, OwnerId, Record, Result, Revision, SessionInfo, SessionKey, Timestamp};
 
-use crate::driver::Driver;
+use crate::database::{Answer, Driver};
 use crate::error::refusal;
+use crate::sql::Value;
 
 /// The version of what the columns mean that this crate writes and reads (`DATA-03`).
-const FORMAT: i64 = 1;
+pub(crate) const FORMAT: i64 = 1;
 
 /// Reads the columns `format, revision, owner, created_at, expires_at, deadline, data`.
 pub(crate) fn record<DB: Driver>(row: &DB::Row) -> Result<(Record, Revision)> {
     check_format::<DB>(row, 0)?;
-    let revision = revision::<DB>(row, 1)?;
+    let revision = integer::<DB>(row, 1)?;
+    let revision = u64::try_from(revision).map(Revision::from_number).map_err(Error::corrupt)?;
     let (owner, [created_at, expires_at], deadline) = owner_and_times::<DB>(row, 2)?;
     let data = Data::parse(required(DB::text(row, 6).map_err(refusal::<DB>)?)?).map_err(Error::corrupt)?;
     let mut record = Record::new(data, created_at, expires_at);
@@ -28,7 +30,7 @@ pub(crate) fn info<DB: Driver>(row: &DB::Row) -> Result<SessionInfo> {
 }
 
 /// Reads the first column of a listing.
-pub(crate) fn key<DB: Driver>(row: &DB::Row) -> Result<SessionKey> {
+fn key<DB: Driver>(row: &DB::Row) -> Result<SessionKey> {
     SessionKey::parse(key_text::<DB>(row)?).map_err(Error::corrupt)
 }
 
@@ -37,14 +39,8 @@ pub(crate) fn key_text<DB: Driver>(row: &DB::Row) -> Result<&str> {
     required(DB::text(row, 0).map_err(refusal::<DB>)?)
 }
 
-/// Reads a revision, as a conditional update found or left it.
-pub(crate) fn revision<DB: Driver>(row: &DB::Row, column: usize) -> Result<Revision> {
-    let number = integer::<DB>(row, column)?;
-    u64::try_from(number).map(Revision::from_number).map_err(Error::corrupt)
-}
-
 /// Refuses a record of another version.
-pub(crate) fn check_format<DB: Driver>(row: &DB::Row, column: usize) -> Result<()> {
+fn check_format<DB: Driver>(row: &DB::Row, column: usize) -> Result<()> {
     let format = integer::<DB>(row, column)?;
     if format == FORMAT { Ok(()) } else { Err(unknown_format()) }
 }
@@ -53,14 +49,24 @@ pub(crate) fn unknown_format() -> Error {
     Error::corrupt("the format version is not known")
 }
 
-/// Says whether the record of a row that begins with `expires_at, format, revision` is removed already.
-pub(crate) fn is_removed<DB: Driver>(row: &DB::Row) -> Result<bool> {
-    Ok(integer::<DB>(row, 3)? != 0)
+/// Reads the number that a statement returns.
+pub(crate) fn number<DB: Driver>(answer: &Answer<DB::Row>) -> sqlx::Result<Option<i64>> {
+    answer.rows.first().map_or(Ok(None), |row| DB::integer(row, 0))
 }
 
-/// Says whether a row that begins with `expires_at, format` is that of a record that is live and of the known format.
-pub(crate) fn is_live<DB: Driver>(row: &DB::Row, now: Timestamp) -> Result<bool> {
-    Ok(now.unix_millis() < integer::<DB>(row, 0)? && integer::<DB>(row, 1)? == FORMAT)
+/// Adds up the rows of a statement that says of each how many live records it was.
+pub(crate) fn live<DB: Driver>(answer: &Answer<DB::Row>) -> sqlx::Result<i64> {
+    answer.rows.iter().map(|row| Ok(DB::integer(row, 0)?.unwrap_or(0))).sum()
+}
+
+/// Reads the place of a row in the order of the keys, if its key is one.
+pub(crate) fn place<DB: Driver>(row: &DB::Row) -> Option<String> {
+    key::<DB>(row).ok().map(|key| key.to_string())
+}
+
+/// Reads a place in the order of the keys. Every key comes after the empty text.
+pub(crate) fn after(place: Option<&str>) -> Result<Value, BoxError> {
+    Ok(Value::Text(place.map(SessionKey::parse).transpose()?.map_or_else(String::new, |key| key.to_string())))
 }
 
 /// Reads a count.

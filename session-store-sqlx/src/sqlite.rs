@@ -1,7 +1,8 @@
-//! SQLite: the driver, and the way to open a file that suits sessions.
+//! SQLite, from 3.37 (`STRICT` tables): what it is told, and the way to open a file that suits sessions.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use session_core::{Error, Result};
@@ -9,14 +10,227 @@ use sqlx::error::{BoxDynError, DatabaseError};
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteSynchronous};
 use sqlx::{Arguments, ConnectOptions, Connection, Executor, Row, SqlStr, Sqlite, SqlitePool};
 
-use crate::connections::Connections;
-use crate::dialect::SQLITE;
-use crate::driver::{Answer, DialectRef, Driver, SqlDatabase, Trouble, collect};
+use crate::calls::Calls;
+use crate::database::{Answer, Driver, SqlDatabase, Texts, Trouble, collect};
 use crate::error::refusal;
-use crate::link::Link;
-use crate::queue::Source;
-use crate::statement::Value;
+use crate::layout::Layout;
+use crate::pool::{Opening, Pool};
+use crate::row;
+use crate::setup;
+use crate::sql::{Bound, Statement, Value};
 use crate::store::SqlStore;
+use crate::table::{Spelling, TableName};
+use crate::way::{Way, When};
+use crate::writer::{Source, Writer};
+
+const TEXTS: Texts = Texts {
+    create: r#"
+INSERT INTO main."sessions" AS stored
+    (session_key, owner, created_at, expires_at, sweep_at, deadline, revision, format, data)
+VALUES (?1, ?3, ?4, ?5, ?5, ?6, ?7, 1, ?8)
+ON CONFLICT (session_key) DO UPDATE SET
+    owner = excluded.owner, created_at = excluded.created_at, expires_at = excluded.expires_at,
+    sweep_at = excluded.sweep_at, deadline = excluded.deadline, revision = excluded.revision, format = 1,
+    data = excluded.data
+WHERE stored.expires_at <= ?2
+RETURNING revision"#,
+
+    load: r#"
+SELECT format, revision, owner, created_at, expires_at, deadline, data
+FROM main."sessions" WHERE session_key = ?1 AND expires_at > ?2"#,
+
+    // SQLite writes all indexes of the columns that a statement names. So first what names none, which finds nothing if the
+    // record moves in one; and then what leaves a record that is not as expected as it is, and tells of it all the same.
+    update: &[
+        r#"
+UPDATE main."sessions" SET expires_at = ?4, data = ?5, revision = ?6
+WHERE session_key = ?1 AND expires_at > ?2 AND revision = ?7 AND format = 1
+    AND owner IS ?3 AND sweep_at <= ?4
+RETURNING revision"#,
+        r#"
+UPDATE main."sessions" SET
+    owner      = CASE WHEN revision = ?7 AND format = 1 THEN ?3 ELSE owner END,
+    expires_at = CASE WHEN revision = ?7 AND format = 1 THEN ?4 ELSE expires_at END,
+    sweep_at   = CASE WHEN revision = ?7 AND format = 1 THEN MIN(sweep_at, ?4) ELSE sweep_at END,
+    data       = CASE WHEN revision = ?7 AND format = 1 THEN ?5 ELSE data END,
+    revision   = CASE WHEN revision = ?7 AND format = 1 THEN ?6 ELSE revision END
+WHERE session_key = ?1 AND expires_at > ?2
+RETURNING CASE WHEN format = 1 THEN revision ELSE -1 END"#,
+    ],
+
+    touch: r#"
+UPDATE main."sessions" SET expires_at = CASE WHEN format = 1 THEN MAX(expires_at, ?3) ELSE expires_at END
+WHERE session_key = ?1 AND expires_at > ?2
+RETURNING format"#,
+
+    rotate: r#"
+UPDATE main."sessions" SET
+    session_key = CASE WHEN revision = ?7 AND format = 1 THEN ?8 ELSE session_key END,
+    owner       = CASE WHEN revision = ?7 AND format = 1 THEN ?3 ELSE owner END,
+    expires_at  = CASE WHEN revision = ?7 AND format = 1 THEN ?4 ELSE expires_at END,
+    sweep_at    = CASE WHEN revision = ?7 AND format = 1 THEN MIN(sweep_at, ?4) ELSE sweep_at END,
+    data        = CASE WHEN revision = ?7 AND format = 1 THEN ?5 ELSE data END,
+    revision    = CASE WHEN revision = ?7 AND format = 1 THEN ?6 ELSE revision END
+WHERE session_key = ?1 AND expires_at > ?2
+RETURNING CASE WHEN format = 1 THEN revision ELSE -1 END"#,
+
+    delete: &[r#"
+DELETE FROM main."sessions" WHERE session_key = ?1
+RETURNING expires_at > ?2"#],
+
+    delete_if_expired: r#"
+DELETE FROM main."sessions" WHERE session_key = ?1 AND expires_at <= ?2"#,
+
+    delete_expired: r#"
+DELETE FROM main."sessions" WHERE expires_at <= ?2 AND rowid IN (
+    SELECT rowid FROM main."sessions" WHERE sweep_at <= ?2 ORDER BY sweep_at LIMIT ?1
+)"#,
+
+    refile: r#"
+UPDATE main."sessions" SET sweep_at = expires_at WHERE expires_at > ?2 AND rowid IN (
+    SELECT rowid FROM main."sessions" WHERE sweep_at <= ?2 ORDER BY sweep_at LIMIT ?1
+)"#,
+
+    list: r#"
+SELECT session_key, owner, created_at, expires_at, deadline
+FROM main."sessions" WHERE session_key > ?1 AND expires_at > ?2 AND format = 1 ORDER BY session_key LIMIT ?3"#,
+
+    list_owned: r#"
+SELECT session_key, owner, created_at, expires_at, deadline
+FROM main."sessions" WHERE owner = ?4 AND session_key > ?1 AND expires_at > ?2 AND format = 1
+ORDER BY session_key LIMIT ?3"#,
+
+    count: r#"
+SELECT count(*) FROM main."sessions" WHERE expires_at > ?2 AND format = 1"#,
+
+    count_owned: r#"
+SELECT count(*) FROM main."sessions" WHERE owner = ?1 AND expires_at > ?2 AND format = 1"#,
+
+    delete_owned: &[r#"
+DELETE FROM main."sessions" WHERE rowid IN (
+    SELECT rowid FROM main."sessions" WHERE owner = ?1 AND session_key <> ?3 LIMIT ?4
+)
+RETURNING expires_at > ?2 AND format = 1"#],
+
+    clear: &[r#"
+DELETE FROM main."sessions" WHERE rowid IN (SELECT rowid FROM main."sessions" LIMIT ?1)
+RETURNING expires_at > ?2 AND format = 1"#],
+};
+
+/// `data` is the last column, so that the pages that a long text overflows into are not walked for the columns before it.
+/// The table keeps its row ids: `WITHOUT ROWID` keeps whole rows in the inner pages of the key's tree too. With row ids
+/// writes are 1.7 to 1.8 times as fast with sessions of 2 KiB and 1.25 to 1.7 times with 200 bytes; loads are 1.3 times
+/// as fast with 2 KiB, and a fifth slower with 200 bytes.
+///
+/// No index has `expires_at`, as in PostgreSQL: a page of an index that a write must move an entry in is a page
+/// more in the log, at a random place. Without it touches and updates of 50,000 sessions are two to three times as fast.
+///
+/// The layout's number is the name of the one column of a view, which belongs to this table alone.
+const TABLE: &str = r#"CREATE TABLE main."sessions" (
+    session_key TEXT NOT NULL PRIMARY KEY,
+    owner TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    sweep_at INTEGER NOT NULL,
+    deadline INTEGER,
+    revision INTEGER NOT NULL,
+    format INTEGER NOT NULL,
+    data TEXT NOT NULL
+) STRICT"#;
+const EXPIRY: &str = r#"CREATE INDEX main."sessions__expiry" ON "sessions" (sweep_at)"#;
+const OWNER: &str = r#"CREATE INDEX main."sessions__owner" ON "sessions" (owner, session_key) WHERE owner IS NOT NULL"#;
+const NUMBER: &str = r#"DROP VIEW IF EXISTS main."sessions__layout";
+CREATE VIEW main."sessions__layout" AS SELECT 1 AS layout_2"#;
+
+const LAYOUT: Layout = Layout {
+    number: 2,
+    catalogue: r#"
+SELECT 'kind ' || type FROM pragma_table_list(?1) WHERE schema = coalesce(?2, 'main')
+UNION ALL
+SELECT 'layout ' || substr(name, 8) FROM pragma_table_info(?1 || '__layout', coalesce(?2, 'main'))
+UNION ALL
+SELECT 'column ' || name || ': ' || lower(type) || CASE WHEN "notnull" THEN ' not null' ELSE '' END
+FROM pragma_table_info(?1, coalesce(?2, 'main'))
+UNION ALL
+SELECT 'index ' || CASE WHEN list."unique" THEN 'unique ' ELSE '' END || '('
+    || (SELECT group_concat(name, ', ') FROM pragma_index_info(list.name, coalesce(?2, 'main')))
+    || ')' || CASE WHEN list.partial THEN ' in part' ELSE '' END
+FROM pragma_index_list(?1, coalesce(?2, 'main')) AS list"#,
+    columns: &[
+        "kind table",
+        "column session_key: text not null",
+        "column owner: text",
+        "column created_at: integer not null",
+        "column expires_at: integer not null",
+        "column sweep_at: integer not null",
+        "column deadline: integer",
+        "column revision: integer not null",
+        "column format: integer not null",
+        "column data: text not null",
+    ],
+    indexes: &[
+        ("index unique (session_key)", ""),
+        ("index (sweep_at)", EXPIRY),
+        ("index (owner, session_key) in part", OWNER),
+    ],
+    table: &[TABLE, EXPIRY, OWNER, NUMBER],
+    numbering: NUMBER,
+    // Layout 1 is the same without its number.
+    steps: &[""],
+    begin: "BEGIN IMMEDIATE",
+    commit: "COMMIT",
+};
+
+pub(crate) const SPELLING: Spelling = Spelling {
+    quote: '"',
+    numbers_values: false,
+    says_main: true,
+    longest: 255,
+    largest_letter: char::MAX,
+    reserved_prefix: "sqlite_",
+};
+
+/// The way to a file: reads have connections of their own, and never wait for a write.
+#[derive(Debug, Clone)]
+pub struct Files {
+    pub(crate) readers: Calls<Sqlite>,
+    writer: Arc<Writer>,
+}
+
+impl Files {
+    fn new(readers: Calls<Sqlite>, writer: Source) -> Self {
+        let writer = Arc::new(Writer::new(writer, readers.timeout));
+        Self { readers, writer }
+    }
+}
+
+impl Way<Sqlite> for Files {
+    async fn read(&self, statement: &Statement, values: &[Value], when: &When) -> Result<Answer<SqliteRow>> {
+        self.readers.read(statement, values, when).await
+    }
+
+    async fn write(&self, statements: &Arc<[Statement]>, values: Vec<Value>, when: When) -> Result<Answer<SqliteRow>> {
+        self.writer.submit(statements, values, when).await
+    }
+
+    async fn set_up(&self, table: &TableName, makes: bool) -> Result<()> {
+        self.readers
+            .within_time(async {
+                let mut lease = self.readers.lease().await?;
+                lease.may_write(true).await.map_err(refusal::<Sqlite>)?;
+                setup::set_up::<Sqlite>(lease.connection(), table, makes).await?;
+                lease.may_write(false).await.map_err(refusal::<Sqlite>)?;
+                lease.end(&Ok(()));
+                Ok(())
+            })
+            .await
+    }
+
+    async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+}
 
 /// A store in an SQLite database.
 pub type SqliteStore = SqlStore<Sqlite>;
@@ -28,10 +242,14 @@ impl SqlStore<Sqlite> {
     /// WAL mode, or readers and the writer wait for each other too, and do not hand in a pool of `:memory:` databases with
     /// more than one connection: each would be a database of its own.
     pub fn new(pool: SqlitePool) -> Self {
-        Self::with_link(Link::queued(Connections::pooled(pool.clone()), Source::Pool(pool)))
+        Self::with_way(Files::new(Calls::new(Pool::Theirs(pool.clone())), Source::Pool(pool)))
     }
 
     /// Opens, or creates, a file as [`SqliteOptions::new`] describes: a path, or an URL such as `sqlite://sessions.db`.
+    ///
+    /// # Errors
+    ///
+    /// What [`SqliteOptions::new`] and [`SqliteOptions::open`] refuse.
     pub async fn open(location: &str) -> Result<Self> {
         SqliteOptions::new(location)?.open().await
     }
@@ -63,17 +281,32 @@ pub struct SqliteOptions {
 impl SqliteOptions {
     /// Takes a path, or an URL such as `sqlite://sessions.db`, whose options sqlx describes.
     ///
-    /// Refuses with [`Error::Backend`] what is not a file: in memory each connection would have a database of its own.
+    /// # Errors
+    ///
+    /// [`Error::Backend`] for what is not a file: in memory each connection would have a database of its own.
     pub fn new(location: &str) -> Result<Self> {
         let is_file = !location.contains(":memory:") && !location.contains("mode=memory") && !location.is_empty();
         let connection = match location {
             _ if !is_file => return Err(Error::backend("a session store in sqlite needs a file")),
+            // An URL would lose them.
+            _ if location.contains(char::is_control) => {
+                return Err(Error::backend("the location of a file has no control characters"));
+            }
             url if url.starts_with("sqlite:") => SqliteConnectOptions::from_str(url).map_err(refusal::<Sqlite>)?,
             path => SqliteConnectOptions::new().filename(path),
         };
-        let connection = connection.create_if_missing(true);
+        // The same file also if the process goes to another folder; and no other one than whose rights are looked at.
+        let name = connection.get_filename().to_string_lossy();
+        let name = name.strip_prefix("file:").map(|name| name.strip_prefix("//").unwrap_or(name)).unwrap_or(&name);
+        let path = std::path::absolute(name).map_err(Error::backend)?;
+        let connection = connection.filename(path).create_if_missing(true);
         let options = Self { connection, readers: READERS, busy_timeout: Duration::from_secs(5) };
         Ok(options.with_durability(Durability::default()))
+    }
+
+    /// Returns the file that is opened, by its whole path.
+    pub fn path(&self) -> &Path {
+        self.connection.get_filename()
     }
 
     /// Sets what an acknowledged write survives.
@@ -94,8 +327,8 @@ impl SqliteOptions {
         self
     }
 
-    /// Sets how long a call waits for a connection, and then for other processes that write; 5 seconds unless said
-    /// otherwise, and at most three weeks. After that it is refused with [`Unavailable`](Error::Unavailable).
+    /// Sets in which time a call ends, waiting for other calls and for other processes that write included; 5 seconds unless
+    /// said otherwise, and at most three weeks. After that it is refused with [`Unavailable`](Error::Unavailable).
     #[must_use]
     pub fn with_busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout.min(LONGEST_BUSY);
@@ -104,7 +337,9 @@ impl SqliteOptions {
 
     /// Opens the file and puts it into WAL mode; the table is made by [`setup`](SqlStore::setup).
     ///
-    /// Refuses with [`Unavailable`](Error::Unavailable) what the system does not let it open or write.
+    /// # Errors
+    ///
+    /// [`Unavailable`](Error::Unavailable) for what the system does not let it open or write.
     pub async fn open(self) -> Result<SqliteStore> {
         let patience = self.busy_timeout;
         // The writer's rows are few and small, and must not stop it until somebody has taken the first.
@@ -112,11 +347,13 @@ impl SqliteOptions {
         let writer = TUNING.into_iter().fold(writer, |options, (pragma, value)| options.pragma(pragma, value));
         create_private_file(writer.get_filename());
         switch_to_wal(&writer, patience).await?;
+        // Only now is the file there, and it is not made again.
+        let writer = writer.create_if_missing(false);
         let reader = writer.clone().pragma("query_only", "ON").pragma("cache_size", READER_CACHE);
-        let readers = Connections::own(reader, String::new(), self.readers).with_timeout(patience);
-        // Once it is open: see `queue::Source::Own`.
-        let options = Box::new(writer.pragma("busy_timeout", "0"));
-        Ok(SqlStore::with_link(Link::queued(readers, Source::Own { options, patience })))
+        let pool = Pool::ours(Opening { options: reader, greeting: String::new(), most: self.readers });
+        let readers = Calls { timeout: patience, ..Calls::new(pool) };
+        // Once it is open: see `Source::Own`.
+        Ok(SqlStore::with_way(Files::new(readers, Source::Own(Box::new(writer.pragma("busy_timeout", "0"))))))
     }
 }
 
@@ -135,8 +372,13 @@ const READER_CACHE: &str = "-4096";
 
 /// Settings of each connection. Sessions are written at random places, so a page is often written again soon: the
 /// log is brought into the database after 4000 pages and not after 1000, and cut down again when it grew beyond 64 MiB.
-const TUNING: [(&str, &str); 3] =
-    [("cache_size", "-16384"), ("wal_autocheckpoint", "4000"), ("journal_size_limit", "67108864")];
+/// What is removed is overwritten.
+const TUNING: [(&str, &str); 4] = [
+    ("cache_size", "-16384"),
+    ("wal_autocheckpoint", "4000"),
+    ("journal_size_limit", "67108864"),
+    ("secure_delete", "ON"),
+];
 
 /// Creates the database's file, readable by its owner only, before SQLite would create it for everybody.
 ///
@@ -146,7 +388,7 @@ fn create_private_file(path: &Path) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        if path.exists() || path.as_os_str().as_encoded_bytes().starts_with(b"file:") {
+        if path.exists() {
             return;
         }
         let mut draft = path.as_os_str().to_owned();
@@ -200,14 +442,18 @@ fn primary_code(error: &dyn DatabaseError) -> i32 {
 impl SqlDatabase for Sqlite {}
 
 impl Driver for Sqlite {
-    fn dialect() -> DialectRef {
-        DialectRef(&SQLITE)
-    }
+    type Way = Files;
 
-    fn bind(arguments: &mut SqliteArguments, value: Value<'_>) -> Result<(), BoxDynError> {
+    /// Of 2 KiB each they take the writer 10 to 20 ms.
+    const STEP: u32 = 250;
+    const TEXTS: Texts = TEXTS;
+    const LAYOUT: Layout = LAYOUT;
+    const SPELLING: Spelling = SPELLING;
+
+    fn bind(arguments: &mut SqliteArguments, value: Bound<'_>) -> Result<(), BoxDynError> {
         match value {
-            Value::Text(text) => Arguments::add(arguments, text),
-            Value::Integer(number) => Arguments::add(arguments, number),
+            Bound::Text(text) => Arguments::add(arguments, text),
+            Bound::Integer(number) => Arguments::add(arguments, number),
         }
     }
 
@@ -215,12 +461,13 @@ impl Driver for Sqlite {
         connection: &mut SqliteConnection,
         sql: SqlStr,
         arguments: Option<SqliteArguments>,
-    ) -> sqlx::Result<Vec<Answer<SqliteRow>>> {
+        answers: &mut Vec<Answer<SqliteRow>>,
+    ) -> sqlx::Result<()> {
         let stream = match arguments {
             Some(arguments) => connection.fetch_many(sqlx::query_with(sql, arguments)),
             None => connection.fetch_many(sqlx::raw_sql(sql)),
         };
-        collect(stream, |done| (done.rows_affected(), 0)).await
+        collect(stream, answers, |done| (done.rows_affected(), 0)).await
     }
 
     fn text(row: &SqliteRow, column: usize) -> sqlx::Result<Option<&str>> {
@@ -231,11 +478,60 @@ impl Driver for Sqlite {
         row.try_get(column)
     }
 
+    fn number(answer: &Answer<SqliteRow>) -> sqlx::Result<Option<i64>> {
+        row::number::<Self>(answer)
+    }
+
+    fn live(answer: &Answer<SqliteRow>) -> sqlx::Result<i64> {
+        row::live::<Self>(answer)
+    }
+
+    fn goes_on(answer: &Answer<SqliteRow>) -> bool {
+        answer.rows.len() >= Self::STEP as usize
+    }
+
+    fn place(row: &SqliteRow) -> Option<String> {
+        row::place::<Self>(row)
+    }
+
+    fn after(place: Option<&str>) -> Result<Value, BoxDynError> {
+        row::after(place)
+    }
+
     fn trouble(error: &dyn DatabaseError) -> Trouble {
         match primary_code(error) {
             BUSY => Trouble::UndoneByRace,
             code if OUTAGES.contains(&code) => Trouble::Outage,
             _ => Trouble::Refused,
+        }
+    }
+
+    /// By the number of the file's device, and its own there: another file that was put in its place has another one.
+    #[cfg(unix)]
+    fn identity(options: &SqliteConnectOptions) -> std::io::Result<(u64, u64)> {
+        use std::os::unix::fs::MetadataExt;
+        let file = std::fs::metadata(options.get_filename())?;
+        Ok((file.dev(), file.ino()))
+    }
+
+    #[cfg(not(unix))]
+    fn identity(_: &SqliteConnectOptions) -> std::io::Result<(u64, u64)> {
+        Ok((0, 0))
+    }
+
+    fn cancel(_: i64) -> Option<String> {
+        None
+    }
+
+    async fn unfit(_: &mut SqliteConnection) -> sqlx::Result<Option<&'static str>> {
+        Ok(None)
+    }
+
+    fn literal(value: Bound<'_>) -> String {
+        match value {
+            Bound::Text(Some(text)) => format!("'{}'", text.replace('\'', "''")),
+            Bound::Integer(Some(number)) => number.to_string(),
+            Bound::Text(None) | Bound::Integer(None) => "NULL".to_owned(),
         }
     }
 }

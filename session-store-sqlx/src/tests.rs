@@ -8,8 +8,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, SqlitePool};
 
 use crate::SqliteStore;
-use crate::link::Link;
 
+mod faults;
 mod files;
 mod plans;
 mod waits;
@@ -60,9 +60,8 @@ async fn open(file: &Path) -> SqliteStore {
 
 /// Asks a connection that reads, opened as the store opens it.
 async fn ask<T>(store: &SqliteStore, sql: &str, read: impl Fn(&SqliteRow) -> T) -> Vec<T> {
-    let Link::Queued { readers, .. } = &store.link else { panic!("sqlite has a writer of its own") };
-    let mut lease = readers.lease().await.expect("a good file");
+    let mut lease = store.way.readers.lease().await.expect("a good file");
     let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(lease.connection()).await.expect("the statement is sound");
-    lease.keep();
+    lease.end(&Ok(()));
     rows.iter().map(read).collect()
 }

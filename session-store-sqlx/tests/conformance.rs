@@ -10,6 +10,8 @@ fn main() -> std::process::ExitCode {
         .spans_processes()
         .shows_raw(sqlite::raw)
         .damages(sqlite::damage)
+        .shows_bytes(sqlite::bytes)
+        .replaces(sqlite::replace)
         .locks_all(sqlite::lock)
         .lacks(Need::Outage, "a file has no server that stops")
         .main()

@@ -1,4 +1,4 @@
-//! The conformance suite on MariaDB (or MySQL, if the variable names one): all cases on one server.
+//! The conformance suite on MariaDB: all cases on one server.
 
 #[path = "server/mysql.rs"]
 mod mysql;

@@ -1,5 +1,7 @@
 //! What the suite cannot ask of every store: servers with odd settings, the application's own pools, poolers, plans.
 
+#[path = "servers/faults.rs"]
+mod faults;
 #[path = "servers/mysql.rs"]
 mod mysql;
 #[path = "servers/postgres.rs"]

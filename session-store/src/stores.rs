@@ -144,7 +144,7 @@ impl<'a> Table<'a> {
         }
         match self.setup {
             Setup::On => store.setup().await?,
-            Setup::Verify => return Err(OpenError::Parameter { name: SETUP.into(), wanted: "on or off" }),
+            Setup::Verify => store.verify().await?,
             Setup::Off => {}
         }
         let closing = store.clone();

@@ -225,3 +225,18 @@ async fn no_cookie_that_the_browser_had_before_its_logout_lets_in() {
         assert_eq!(cookies_that_let_in(&order).await, Vec::<usize>::new(), "{order}");
     }
 }
+
+#[tokio::test]
+async fn a_session_that_began_under_a_dead_id_in_the_same_request_is_ended_once() {
+    let app = App::new();
+    let mut browser = app.browser().await;
+    session_core::SessionIndex::clear(&app.store.inner).await.expect("the memory store clears");
+    app.store.calls();
+    let handler = async |session: &Session| {
+        session.set("n", &1).expect("a number is JSON");
+        session.save().await.expect("the store works");
+        session.logout();
+    };
+    app.request(&mut browser, handler).await;
+    assert_eq!(app.store.calls(), ["load", "create", "delete"]);
+}

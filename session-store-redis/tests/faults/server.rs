@@ -58,6 +58,12 @@ impl Server {
         Ok(redis::cmd(command[0]).arg(&command[1..]).query_async(&mut self.line).await?)
     }
 
+    /// Lets it stand still, with all its connections.
+    pub(crate) fn stop(&self) -> Result<(), BoxError> {
+        Command::new("kill").args(["-STOP", &self.process.id().to_string()]).status()?;
+        Ok(())
+    }
+
     /// How often a script has run.
     pub(crate) async fn scripts(&mut self) -> Result<u64, BoxError> {
         let info: String = redis::cmd("INFO").arg("commandstats").query_async(&mut self.line).await?;

@@ -75,11 +75,16 @@ async fn a_dropped_call_does_not_take_the_others_with_it() {
     let folder = Folder::new();
     let store = folder.store().await;
     let (first, second, record) = (key("first"), key("second"), record("{}"));
+    // Its turn comes when another process has written.
+    let other = folder.pool(1).await;
+    let holder = other.begin_with("BEGIN IMMEDIATE").await.expect("nobody else writes");
     {
         let mut dropped = Box::pin(store.create(&first, &record));
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         assert!(dropped.as_mut().poll(&mut context).is_pending());
     }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    holder.rollback().await.expect("the lock was held");
     store.create(&second, &record).await.expect("the writer went on");
     // Nobody waited for the first call when its turn came, so it was not written.
     assert_eq!(store.load(&first).await.expect("a good file"), None);

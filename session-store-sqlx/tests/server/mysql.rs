@@ -12,6 +12,7 @@ pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
     let Some(url) = server::url(variable) else {
         return Suite::absent(name, format!("{variable} names no server"));
     };
+    let (work_url, replace_url) = (url.clone(), url.clone());
     let (raw_url, damage_url, lock_url) = (url.clone(), url.clone(), url.clone());
     Suite::new(name, move |space| open(url.clone(), space))
         .reopens()
@@ -19,9 +20,11 @@ pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
         .shows_raw(move |space| raw(raw_url.clone(), space))
         .damages(move |space, key, what| damage(damage_url.clone(), space, key, what))
         .locks(move |space, key| lock(lock_url.clone(), space, key))
+        .counts_work(move |space| work(work_url.clone(), space))
+        .replaces(move |space| replace(replace_url.clone(), space))
         .uses_lines()
-        // MySQL looks at the record and then deletes it; MariaDB has `RETURNING`.
-        .costs("delete", 1..=2)
+        // First if it is live, and then if it is not.
+        .costs("a delete of nothing", 2..=2)
         // What is over goes, and what was renewed is filed anew.
         .costs("delete_expired", 2..=2)
         // First those that are live, which count, and then the others.
@@ -71,4 +74,31 @@ async fn lock(url: String, space: Space, key: SessionKey) -> Result<MySqlConnect
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
     }
     Ok(connection)
+}
+
+/// How many rows the server has read of the table, by its own count: MariaDB and MySQL keep it in two places.
+async fn work(url: String, space: Space) -> Result<u64, BoxError> {
+    let mut connection = MySqlConnection::connect(&url).await?;
+    let version: String = sqlx::query_scalar("SELECT version()").fetch_one(&mut connection).await?;
+    let read = if version.contains("MariaDB") {
+        sqlx::raw_sql("SET GLOBAL userstat = 1").execute(&mut connection).await?;
+        format!(
+            "SELECT coalesce(sum(rows_read), 0) FROM information_schema.table_statistics WHERE table_name = '{}'",
+            space.namespace()
+        )
+    } else {
+        format!(
+            "SELECT coalesce(sum(count_fetch), 0) FROM performance_schema.table_io_waits_summary_by_table \
+             WHERE object_name = '{}'",
+            space.namespace()
+        )
+    };
+    let row = sqlx::raw_sql(AssertSqlSafe(read)).fetch_one(&mut connection).await?;
+    Ok(sqlx::Row::try_get_unchecked::<String, _>(&row, 0)?.parse()?)
+}
+
+async fn replace(url: String, space: Space) -> Result<(), BoxError> {
+    let drop = format!("DROP TABLE {}", space.namespace());
+    sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut MySqlConnection::connect(&url).await?).await?;
+    Ok(MySqlStore::open(&url).await?.with_table(space.namespace())?.setup().await?)
 }

@@ -7,8 +7,9 @@ use libtest_mimic::Trial;
 use session_core::{BoxError, Clock, ManualClock, Scope, SessionIndex, SessionStore, SystemClock};
 use session_store_sqlx::MySqlStore;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::{AssertSqlSafe, MySqlPool};
+use sqlx::{AssertSqlSafe, MySql, MySqlPool};
 
+use crate::faults::{self, Words};
 use crate::trial;
 use crate::work::{
     HOUR, decide_by_one_time, find_the_new_primary, fresh_table, get_in_each_others_way, key, live_a_few, live_a_life,
@@ -16,6 +17,14 @@ use crate::work::{
 };
 
 const SERVER: &str = "SESSION_TEST_MARIADB_URL";
+
+const WORDS: Words = Words {
+    without_number: "ALTER TABLE TABLE_NAME COMMENT = ''",
+    of_the_future: "ALTER TABLE TABLE_NAME COMMENT = 'sessions, layout 99'",
+    without_index: "ALTER TABLE TABLE_NAME DROP INDEX expiry",
+    running: "SELECT COUNT(*) FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND command <> 'Sleep'
+        AND info LIKE '%TABLE_NAME%'",
+};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -27,6 +36,15 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("mariadb: a call decides by one time", SERVER, one_time),
         trial("mariadb: a new primary after a standby", SERVER, new_primary),
         trial("mariadb: ten processes set up at once", SERVER, crate::ten_processes_set_up_at_once),
+        trial("mariadb: each state of a table", SERVER, |url| faults::layouts::<MySql>(url, WORDS)),
+        trial("mariadb: a locked row stops no sweep", SERVER, faults::a_locked_row_stops_no_sweep::<MySql>),
+        trial("mariadb: nothing runs on that nobody waits for", SERVER, |url| {
+            faults::nothing_runs_on::<MySql>(url, WORDS)
+        }),
+        trial("mariadb: autocommit is off", SERVER, autocommit_is_off),
+        trial("mariadb: who refuses is left alone", SERVER, |_| {
+            faults::who_refuses_is_left_alone::<MySql>("mysql".to_owned())
+        }),
     ]
 }
 
@@ -169,4 +187,15 @@ async fn new_primary(url: String) -> Result<(), BoxError> {
     });
     let store = MySqlStore::new(pool.connect(&url).await?).with_table(&table)?;
     find_the_new_primary(store, &is_standby).await
+}
+
+/// A pool whose connections do not commit would lose what was acknowledged.
+async fn autocommit_is_off(url: String) -> Result<(), BoxError> {
+    for unfit in ["SET autocommit = 0", "SET sql_safe_updates = 1"] {
+        let store = MySqlStore::new(pool(&url, unfit).await?).with_table(&fresh_table())?;
+        for refused in [store.setup().await, store.verify().await] {
+            assert!(matches!(refused, Err(session_core::Error::Backend(_))), "{unfit}: {refused:?}");
+        }
+    }
+    Ok(())
 }

@@ -7,8 +7,9 @@ use libtest_mimic::Trial;
 use session_core::{BoxError, Clock, ManualClock, SessionStore, SystemClock};
 use session_store_sqlx::{PostgresOptions, PostgresStore};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::{AssertSqlSafe, PgPool, Postgres};
 
+use crate::faults::{self, Words};
 use crate::trial;
 use crate::work::{
     HOUR, decide_by_one_time, find_the_new_primary, fresh_table, get_in_each_others_way, key, live_a_few, live_a_life,
@@ -17,6 +18,14 @@ use crate::work::{
 
 const SERVER: &str = "SESSION_TEST_POSTGRES_URL";
 const POOLER: &str = "SESSION_TEST_PGBOUNCER_URL";
+
+const WORDS: Words = Words {
+    without_number: "COMMENT ON TABLE TABLE_NAME IS NULL",
+    of_the_future: "COMMENT ON TABLE TABLE_NAME IS 'sessions, layout 99'",
+    without_index: "DROP INDEX TABLE_NAME_sweep_at_idx",
+    running: "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid()
+        AND query LIKE '%TABLE_NAME%'",
+};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -31,6 +40,16 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("postgres: a new primary after a standby", SERVER, new_primary),
         trial("postgres: ten processes set up at once", SERVER, crate::ten_processes_set_up_at_once),
         trial("postgres: a pool behind a pooler", POOLER, pool_behind_a_pooler),
+        trial("postgres: each state of a table", SERVER, |url| faults::layouts::<Postgres>(url, WORDS)),
+        trial("postgres: a locked row stops no sweep", SERVER, faults::a_locked_row_stops_no_sweep::<Postgres>),
+        trial("postgres: nothing runs on that nobody waits for", SERVER, |url| {
+            faults::nothing_runs_on::<Postgres>(url, WORDS)
+        }),
+        trial("postgres: who refuses is left alone", SERVER, |_| {
+            faults::who_refuses_is_left_alone::<Postgres>("postgres".to_owned())
+        }),
+        trial("postgres: mistakes", SERVER, faults::mistakes),
+        trial("postgres: opened through a pooler", POOLER, faults::opens_through_a_pooler),
     ]
 }
 

@@ -8,8 +8,40 @@ use sqlx::{AssertSqlSafe, Connection};
 
 const FILE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/conformance.sqlite");
 
+/// The file that all cases share; one of its own where the case looks at its bytes.
+fn file(space: &Space) -> String {
+    if ["ct_residue", "ct_replaced"].iter().any(|start| space.namespace().starts_with(start)) {
+        format!("{FILE}-{}", space.namespace())
+    } else {
+        FILE.to_owned()
+    }
+}
+
+/// Puts another file in the place of the one that there is.
+pub(crate) async fn replace(space: Space) -> Result<(), BoxError> {
+    for end in ["", "-wal", "-shm"] {
+        let old = format!("{}{end}", file(&space));
+        match std::fs::rename(&old, format!("{old}.old")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    let store = SqliteStore::open(&file(&space)).await?.with_table(space.namespace())?;
+    store.setup().await?;
+    store.close().await;
+    Ok(())
+}
+
+/// All bytes of the file, when what is in the log has been brought into it.
+pub(crate) async fn bytes(space: Space) -> Result<Vec<Vec<u8>>, BoxError> {
+    let mut connection = SqliteConnection::connect(&file(&space)).await?;
+    sqlx::raw_sql("PRAGMA busy_timeout = 20000; PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
+    connection.close().await?;
+    Ok(vec![std::fs::read(file(&space))?])
+}
+
 pub(crate) async fn open(space: Space) -> Result<SqliteStore, BoxError> {
-    let store = SqliteStore::open(FILE).await?.with_table(space.namespace())?.with_clock(space.clock());
+    let store = SqliteStore::open(&file(&space)).await?.with_table(space.namespace())?.with_clock(space.clock());
     store.setup().await?;
     Ok(store)
 }

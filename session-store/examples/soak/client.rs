@@ -80,7 +80,8 @@ impl Client {
 
     /// Looks at everything once more, when all is well.
     pub(crate) async fn check(mut self) {
-        for at in 0..self.sessions.len() {
+        // From the end: what is gone is taken out.
+        for at in (0..self.sessions.len()).rev() {
             self.load(at).await;
         }
         for (key, since) in std::mem::take(&mut self.ended) {

@@ -156,7 +156,7 @@ impl Report {
     /// Memory, threads and sockets of the last third beside those of the first.
     pub(crate) fn compare_samples(&self) {
         let Some((first, last)) = self.ends() else { return };
-        for (what, at, slack) in [("memory in MiB", 0, 32), ("threads", 1, 6), ("sockets", 2, 8)] {
+        for (what, at, slack) in [("memory in MiB", 0, 32), ("threads", 1, 16), ("sockets", 2, 8)] {
             if last[at] > first[at] + first[at] / 10 + slack {
                 self.wrong(&format!("{what} grew from {} to {}", first[at], last[at]));
             }
