@@ -51,10 +51,10 @@ impl Disk {
                     files::remove_any(&self.layout.part(part)).map_err(from_io)?;
                 }
             }
-            self.make_parts()?;
+            let found = self.make_parts()?;
             self.write_number().map_err(from_making)?;
+            self.adopt(found);
         }
-        self.adopt()?;
         self.remove_ended()?;
         self.ensure_index()
     }
@@ -67,7 +67,11 @@ impl Disk {
         check_owner(self.layout.root(), 0o022)?;
         match self.number()? {
             None => Err(if self.is_foreign() { LayoutError::Foreign } else { LayoutError::Absent }.into()),
-            Some(NUMBER) => self.adopt(),
+            // A `clear` may be putting other folders there.
+            Some(NUMBER) => {
+                self.adopt(self.look_at_parts().or_else(|_| self.look_at_parts())?);
+                Ok(())
+            }
             Some(found) => Err(LayoutError::Older { found, needed: NUMBER }.into()),
         }
     }
@@ -94,12 +98,15 @@ impl Disk {
             Some(NUMBER) => {}
             Some(found) => return Err(LayoutError::Older { found, needed: NUMBER }.into()),
         }
-        if self.look_at_parts().is_err() {
-            self.make_part(&self.layout.locks())?;
-            let _setup = self.lock(LockName::Setup)?;
-            self.make_parts()?;
+        if let Ok(found) = self.look_at_parts() {
+            self.adopt(found);
+            return Ok(());
         }
-        self.adopt()
+        self.make_part(&self.layout.locks())?;
+        // While it is held, no `clear` puts other folders there.
+        let _setup = self.lock(LockName::Setup)?;
+        self.adopt(self.make_parts()?);
+        Ok(())
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -108,13 +115,12 @@ impl Disk {
     }
 
     /// Takes the folders that are there for the store's.
-    fn adopt(&self) -> Result<()> {
-        let found = self.look_at_parts()?;
-        if *self.known() != found {
-            *self.known() = found;
+    fn adopt(&self, found: Known) {
+        let mut known = self.known();
+        if *known != found {
+            *known = found;
             self.synced().clear();
         }
-        Ok(())
     }
 
     /// Reads the number of the layout; refuses one that cannot be ours, and a later one.
@@ -159,7 +165,7 @@ impl Disk {
     }
 
     /// Makes the parts that are missing. What others may read after a backup was restored is closed to them.
-    fn make_parts(&self) -> Result<()> {
+    fn make_parts(&self) -> Result<Known> {
         for folder in [self.layout.part("spare"), self.layout.part("ended"), self.layout.locks()] {
             self.make_part(&folder)?;
         }
@@ -172,7 +178,7 @@ impl Disk {
             self.make_part(&self.layout.part(part))?;
             self.make_spare(part)?;
         }
-        self.look_at_parts().map(drop)
+        self.look_at_parts()
     }
 
     /// Makes one of the parts, or the one that takes its place; that of the records with a folder for each shard.

@@ -11,9 +11,11 @@ fn main() -> std::process::ExitCode {
         .spans_processes()
         .shows_raw(folder::files)
         .shows_bytes(folder::bytes)
-        .locks_all(folder::lock)
+        .locks(folder::lock)
+        .replaces(folder::replace)
         .damages(folder::damage)
         .survives_outage(folder::outage)
+        .lacks(Need::Full, "tests/full.rs mounts a disk of its own and fills it")
         .lacks(Need::RoundTrips, "there is no server: a call is one hop to a thread that may block")
         .main()
 }

@@ -16,7 +16,7 @@ pub(crate) async fn open(space: Space) -> Result<FileStore, BoxError> {
     Ok(store.with_clock(space.clock()).with_durability(Durability::Relaxed))
 }
 
-/// Takes the lock of the folder that a record is, or would be, in.
+/// Takes the lock of the folder that a record is, or would be, in: by what its key is, no other key of a case is in it.
 pub(crate) async fn lock(space: Space, key: SessionKey) -> Result<fs::File, BoxError> {
     let record = open(space.clone()).await?.record_path(&key);
     let shard = record.parent().and_then(Path::file_name).ok_or("a record is in a folder")?;
@@ -60,6 +60,13 @@ pub(crate) async fn outage(space: Space, outage: Outage) -> Result<(), BoxError>
     let (here, away) = (place(&space), place(&space).with_extension("away"));
     let (from, to) = if outage == Outage::Begin { (here, away) } else { (away, here) };
     Ok(fs::rename(from, to)?)
+}
+
+/// Renames the folder away and makes an empty store in its place.
+pub(crate) async fn replace(space: Space) -> Result<(), BoxError> {
+    fs::rename(place(&space), place(&space).with_extension("replaced"))?;
+    FileStore::open(place(&space)).await?;
+    Ok(())
 }
 
 /// Keeps the folders of the present run, of which there may be several at a time.
