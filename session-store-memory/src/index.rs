@@ -8,6 +8,7 @@ use crate::key::StoredKey;
 use crate::node::Node;
 use crate::shard::Shard;
 use crate::store::shard_number;
+use crate::turns::{TURN, Turns, next_turn};
 
 /// The order of a listing is that of the shards, and of the keys within each. A cursor is the last key that was shown.
 #[async_trait]
@@ -35,34 +36,68 @@ impl SessionIndex for MemoryStore {
         Ok(Listing::new(sessions, None))
     }
 
-    /// Counts under the locks of all shards, or a session that is rotated meanwhile could count twice or not at all.
+    /// Counts those of an owner under the locks of all shards, or a session that is rotated meanwhile could count twice or not at all;
+    /// and all sessions one shard after the other.
     async fn count(&self, scope: Scope<'_>) -> Result<u64> {
-        let shards: Vec<_> = self.shards.iter().map(|locked| locked.read()).collect();
-        let now = self.now();
-        let count_one = |shard: &Shard| match scope {
-            Scope::Owner(owner) => shard.count_owned(owner, now),
-            _ => shard.count(now),
-        };
-        Ok(shards.iter().map(|shard| count_one(shard)).sum::<usize>() as u64)
+        let mut count = 0;
+        if let Scope::Owner(owner) = scope {
+            let shards: Vec<_> = self.shards.iter().map(|locked| locked.read()).collect();
+            let now = self.now();
+            count = shards.iter().map(|shard| shard.count_owned(owner, now)).sum();
+        } else {
+            let mut turns = Turns::default();
+            for locked in &*self.shards {
+                let looks = {
+                    let shard = locked.read();
+                    let (live, looks) = shard.count(self.now());
+                    count += live;
+                    looks
+                };
+                turns.looked_at(looks).await;
+            }
+        }
+        Ok(count as u64)
     }
 
-    /// Ends them in one step, under the locks of all shards: with one lock at a time a session could be rotated from
-    /// a shard that is still to come into one that is done, and live on (`OWNER-04`).
+    /// Ends them under the locks of all shards: with one lock at a time a session could be rotated from a shard that is still to come into
+    /// one that is done, and live on (`OWNER-04`). Many end in several steps; after the last one there is none.
     async fn delete_owned(&self, owner: &OwnerId, except: Option<&SessionKey>) -> Result<u64> {
         let except = except.map(StoredKey::new);
-        let mut shards: Vec<_> = self.shards.iter().map(|locked| locked.write()).collect();
-        let now = self.now();
-        let removed: Vec<Node> = shards.iter_mut().flat_map(|shard| shard.take_owned(owner, except.as_ref())).collect();
-        drop(shards);
-        Ok(removed.iter().filter(|node| node.is_live(now)).count() as u64)
+        let mut ended = 0;
+        loop {
+            let (removed, now) = {
+                let mut shards: Vec<_> = self.shards.iter().map(|locked| locked.write()).collect();
+                let now = self.now();
+                let mut removed: Vec<Node> = Vec::new();
+                for shard in &mut shards {
+                    removed.extend(shard.take_owned(owner, except.as_ref(), TURN - removed.len()));
+                }
+                (removed, now)
+            };
+            ended += removed.iter().filter(|node| node.is_live(now)).count() as u64;
+            if removed.len() < TURN {
+                return Ok(ended);
+            }
+            drop(removed);
+            next_turn().await;
+        }
     }
 
-    /// Empties all shards in one step; what they held is freed after the locks.
+    /// Empties all shards in one step; what they held is counted and freed after the locks.
     async fn clear(&self) -> Result<u64> {
-        let mut shards: Vec<_> = self.shards.iter().map(|locked| locked.write()).collect();
-        let now = self.now();
-        let removed: Vec<Shard> = shards.iter_mut().map(|shard| std::mem::take(&mut **shard)).collect();
-        drop(shards);
-        Ok(removed.iter().map(|shard| shard.count(now)).sum::<usize>() as u64)
+        let (removed, now) = {
+            let mut shards: Vec<_> = self.shards.iter().map(|locked| locked.write()).collect();
+            let now = self.now();
+            let removed: Vec<Shard> = shards.iter_mut().map(|shard| std::mem::take(&mut **shard)).collect();
+            (removed, now)
+        };
+        let (mut ended, mut turns) = (0, Turns::default());
+        for shard in removed {
+            ended += shard.count(now).0;
+            let looks = shard.usage().records;
+            drop(shard);
+            turns.looked_at(looks).await;
+        }
+        Ok(ended as u64)
     }
 }

@@ -9,6 +9,7 @@ mod shard;
 mod store;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod usage;
 
 pub use store::MemoryStore;

@@ -136,10 +136,13 @@ impl Shard {
         removed
     }
 
-    /// Removes all records of an owner but one, live or not.
-    pub(crate) fn take_owned(&mut self, owner: &OwnerId, except: Option<&StoredKey>) -> Vec<Node> {
+    /// Removes up to `limit` records of an owner but one, live or not.
+    pub(crate) fn take_owned(&mut self, owner: &OwnerId, except: Option<&StoredKey>, limit: usize) -> Vec<Node> {
         let mut removed = Vec::new();
         loop {
+            if removed.len() == limit {
+                return removed;
+            }
             // A removal renumbers slots, so the next one is looked up afterwards.
             let next = self.owned_by(owner).find(|slot| Some(&self.node(*slot).key) != except);
             let Some(slot) = next else { return removed };
@@ -147,9 +150,14 @@ impl Shard {
         }
     }
 
-    /// Returns the number of live records; it costs as much as there are records whose entry is due.
-    pub(crate) fn count(&self, now: Timestamp) -> usize {
-        self.nodes.len() - self.expiries.all_due(now).filter(|slot| !self.node(*slot).is_live(now)).count()
+    /// Returns the number of live records, and how many it looked at: those whose entry is due.
+    pub(crate) fn count(&self, now: Timestamp) -> (usize, usize) {
+        let (mut expired, mut looks) = (0, 0);
+        for slot in self.expiries.all_due(now) {
+            looks += 1;
+            expired += usize::from(!self.node(slot).is_live(now));
+        }
+        (self.nodes.len() - expired, looks)
     }
 
     /// Returns the number of live records of an owner.

@@ -11,6 +11,7 @@ use crate::expiries::Slot;
 use crate::key::StoredKey;
 use crate::node::Node;
 use crate::shard::{Locked, Shard};
+use crate::turns::Turns;
 
 /// How many parts the store has: one for each value of [`StoredKey::spread`].
 const SHARDS: usize = 256;
@@ -190,7 +191,7 @@ impl SessionStore for MemoryStore {
     async fn delete_expired(&self, limit: u32) -> Result<u32> {
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut removed = 0;
-        let mut is_moving = true;
+        let (mut is_moving, mut turns) = (true, Turns::default());
         while is_moving {
             is_moving = false;
             // One step for each shard in turn: readers that wait for a lock are not passed by the sweep that has just left it.
@@ -207,6 +208,8 @@ impl SessionStore for MemoryStore {
                     };
                     removed += expired.len();
                     is_moving = true;
+                    drop(expired);
+                    turns.looked_at(SWEEP_STEP).await;
                 }
             }
         }

@@ -11,6 +11,7 @@ use session_core::{
 use crate::MemoryStore;
 
 mod sweep;
+mod turns;
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_unix_millis(millis).expect("the test's times are in range")
