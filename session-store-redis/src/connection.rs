@@ -176,6 +176,8 @@ impl Source {
     async fn connect(&self, lane: Lane) -> RedisResult<Line> {
         #[cfg(feature = "tls")]
         name_the_cryptography();
+        // Of one server both are alike.
+        let _ = lane;
         match self {
             Self::Server(client) => to(client.get_connection_info().clone()).await.map(Line::Server),
             #[cfg(feature = "sentinel")]

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use session_core::{Revision, SessionKey};
+#[cfg(feature = "cluster")]
+use session_core::Revision;
+use session_core::SessionKey;
 
 use crate::part::{TAGS, part_of};
 

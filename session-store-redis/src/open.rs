@@ -126,6 +126,7 @@ impl Location {
         Ok(Self { kind, is_secure, nodes, path: path.to_owned(), ours })
     }
 
+    #[cfg(any(feature = "sentinel", feature = "tls"))]
     fn ours(&self, name: &str) -> Option<&str> {
         self.ours.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
@@ -196,14 +197,17 @@ impl Location {
             return Err(InvalidUrl::Service);
         }
         let database = database.parse().map_err(|_| InvalidUrl::Malformed)?;
-        let mut nodes = self.infos()?;
+        let nodes = self.infos()?;
         #[cfg(feature = "tls")]
-        if let Some(certificates) = self.certificates()? {
-            for node in &mut nodes {
-                let client = redis::Client::build_with_tls(node.clone(), certificates.clone());
-                *node = client.map_err(|_| InvalidUrl::Certificate)?.get_connection_info().clone();
+        let nodes = match self.certificates()? {
+            None => nodes,
+            Some(certificates) => {
+                let with = |node| redis::Client::build_with_tls(node, certificates.clone());
+                let clients = nodes.into_iter().map(with).collect::<redis::RedisResult<Vec<_>>>();
+                let clients = clients.map_err(|_| InvalidUrl::Certificate)?;
+                clients.iter().map(|client| client.get_connection_info().clone()).collect()
             }
-        }
+        };
         let settings = nodes[0].redis_settings().clone();
         let mut own = redis::RedisConnectionInfo::default().set_protocol(settings.protocol());
         if let Some(user) = self.ours("sentinel_user") {
