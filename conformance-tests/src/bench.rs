@@ -203,6 +203,14 @@ impl Bench {
         self.hooks.costs.get(call).cloned().unwrap_or(1..=1)
     }
 
+    /// Returns how many greetings the driver waits for in a row.
+    ///
+    /// Four: what began to connect while the line was cut has to begin again, and a driver may look at the server over a connection of its
+    /// own before it makes the one that the call needs.
+    pub(crate) fn greetings(&self) -> u32 {
+        self.hooks.greetings.unwrap_or(4)
+    }
+
     /// Returns the names of the calls whose cost is declared.
     pub(crate) fn declared(&self) -> impl Iterator<Item = &'static str> {
         self.hooks.costs.keys().copied()

@@ -152,6 +152,8 @@ pub(crate) struct Hooks {
     pub(crate) uses_lines: bool,
     /// How many round trips the calls make that do not make one.
     pub(crate) costs: BTreeMap<&'static str, RangeInclusive<u64>>,
+    /// How many greetings a driver waits for in a row, where it is not four.
+    pub(crate) greetings: Option<u32>,
     /// The format version is in the data.
     pub(crate) formats_data: bool,
     /// The backend collects expired records by itself, so that a sweep may find less.

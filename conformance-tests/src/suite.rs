@@ -223,6 +223,13 @@ impl Suite {
         self
     }
 
+    /// Declares how many greetings the driver waits for in a row until each of its connections is there again, where four are too few:
+    /// it makes them one after the other, or looks at the server first. `RECOVERY-04` waits for so many.
+    pub fn greets(mut self, times: u32) -> Self {
+        self.hooks.greetings = Some(times);
+        self
+    }
+
     /// Gives a way to make the backend of a namespace unavailable, and available again.
     pub fn survives_outage<F, Fut>(mut self, outage: F) -> Self
     where

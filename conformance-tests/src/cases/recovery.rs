@@ -106,9 +106,7 @@ async fn recovery_04(b: Bench) -> Outcome {
     b.space.lines().iter().for_each(begin);
     tokio::time::sleep(Duration::from_millis(100)).await;
     b.space.lines().iter().for_each(Proxy::mend);
-    // Four greetings: what began to connect while the line was cut has to begin again, and a driver may look at the server over a
-    // connection of its own before it makes the one that the call needs.
-    let well = Instant::now() + slow * 4 + stretched(RECOVERY);
+    let well = Instant::now() + slow * b.greetings() + stretched(RECOVERY);
     tokio::time::sleep_until((well + WATCHED).into()).await;
     let heard = crowd.over().await?;
     heard.in_time(SLACK)?;

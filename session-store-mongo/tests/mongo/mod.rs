@@ -36,6 +36,8 @@ pub(crate) fn suite(name: &str, variable: &'static str) -> Suite {
         .collects_now(move |space| collected.clone().collect(space))
         .counts_work(move |space| worked.clone().work(space))
         .replaces(move |space| replaced.clone().replace(space))
+        // The driver makes two of its ten connections at a time, and first one to look at the server.
+        .greets(8)
         // What is refused is looked at once more.
         .costs("a create that is refused", 1..=1)
         .costs("an update that conflicts", 2..=2)
