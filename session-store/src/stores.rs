@@ -155,6 +155,7 @@ impl<'a> Table<'a> {
 #[cfg(feature = "redis")]
 async fn redis(location: &Location) -> Result<Opened> {
     let (timeout, bytes, replicas) = (location.timeout()?, location.number(MAX_DATA)?, location.number(REPLICAS)?);
+    let setup = location.setup()?;
     let mut store = session_store_redis::RedisStore::open(&location.for_driver()).await?;
     if let Some(namespace) = location.text(NAMESPACE) {
         store = store.with_prefix(namespace).map_err(|invalid| OpenError::Namespace(invalid.into()))?;
@@ -167,6 +168,11 @@ async fn redis(location: &Location) -> Result<Opened> {
     }
     if let Some(bytes) = bytes {
         store = store.with_max_data_bytes(bytes);
+    }
+    match setup {
+        Setup::On => store.setup().await?,
+        Setup::Verify => store.verify().await?,
+        Setup::Off => {}
     }
     Ok(Opened::new(store))
 }
