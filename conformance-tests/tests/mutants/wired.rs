@@ -134,6 +134,15 @@ impl Idle {
             all.push(connection);
         }
     }
+
+    /// Puts one where it is taken next, whatever else is there: what is wrong with it shall be seen.
+    fn put_first(&self, connection: Connection) {
+        let mut all = self.all();
+        if all.len() == CONNECTIONS {
+            all.remove(0);
+        }
+        all.push(connection);
+    }
 }
 
 #[derive(Debug)]
@@ -257,7 +266,7 @@ struct Used {
 impl Drop for Used {
     fn drop(&mut self) {
         if let (Some(connection), Some(idle)) = (self.connection.take(), &self.kept) {
-            idle.put(connection);
+            idle.put_first(connection);
         }
     }
 }
