@@ -103,6 +103,10 @@ impl Server {
             }
         }));
         options.default_database = Some(database(&space));
+        if space.timeout().is_some() {
+            // A call that makes the pool grow waits for that very connection, and the driver has no other way (README, "Sizing").
+            options.min_pool_size = Some(10);
+        }
         if is_profiled(&space) {
             // The writes of single records are many, and not what is asked for.
             let many =
