@@ -8,7 +8,7 @@
 //! the old record or the new one. The fourth
 //! step removes the note; where it is not taken, pending records and notes end by themselves, the records first.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use session_core::{Error, OwnerId, Record, Result, Revision, SessionKey, Timestamp};
@@ -23,6 +23,9 @@ use crate::store::{Want, millis};
 /// How often a call meets a rotation of the same key before it is given up. Most meet none, and under a crowd of rotations each try
 /// meets one with a chance that is far from one.
 const MOST_MEETINGS: usize = 64;
+
+/// How long a rotation waits at most for the end of its owner's sessions. Mostly that takes some milliseconds.
+const MOST_WAITING: Duration = Duration::from_secs(2);
 
 /// How many time-outs Redis keeps what is only there between two steps.
 const LEASE: u32 = 6;
@@ -77,6 +80,7 @@ impl RedisStore {
         new: &Place,
         record: &Record,
     ) -> Result<Revision> {
+        let first = Instant::now();
         for _ in 0..MOST_MEETINGS {
             let (fresh, begin) = (Revision::fresh(), Instant::now());
             let reserved = self.reserve(old, new, record, fresh).await?;
@@ -92,12 +96,24 @@ impl RedisStore {
                     outcome.done()?;
                 }
             }
+            if reserved.is_ending {
+                // What is being ended is soon gone. Who marked the part may be, too; and what began after that one is not to be ended.
+                self.release(new, fresh).await?;
+                self.check(old, expected).await?;
+                let patience = MOST_WAITING.min(self.manner.timeout / 2);
+                if first.elapsed() > patience {
+                    self.unmark(new.part, record.owner.as_ref()).await?;
+                } else {
+                    tokio::time::sleep(patience / 16).await;
+                }
+                continue;
+            }
             if begin.elapsed() > self.manner.timeout.saturating_mul(LEASE / 2) {
                 // The reservation may end before the rotation does, and the old record would have gone for nothing.
                 self.release(new, fresh).await?;
                 return Err(Error::unavailable("the rotation was held up for too long"));
             }
-            match self.take(old, expected, record, fresh, reserved.is_ending).await {
+            match self.take(old, expected, fresh).await {
                 Ok((Outcome::Done, note)) => {
                     // It is done. That somebody else has taken the third step, or has ended the session since, does not undo it.
                     self.confirm(new, record.owner.as_ref(), &note, fresh, record.expires_at).await?;
@@ -188,19 +204,11 @@ impl RedisStore {
         Ok(Reserved { outcome: Outcome::of(outcome)?, is_ending: ending != 0 })
     }
 
-    async fn take(
-        &self,
-        old: &Place,
-        expected: Revision,
-        record: &Record,
-        fresh: Revision,
-        is_ending: bool,
-    ) -> Result<(Outcome, String)> {
+    async fn take(&self, old: &Place, expected: Revision, fresh: Revision) -> Result<(Outcome, String)> {
         let note = self.names.note(old.part, fresh);
         // The note outlives the record that is pending.
         let call = self.step("take", old.part, &[&old.record, &note]).number(self.lease() * 2);
         let call = call.arg(record::revision_text(expected));
-        let call = call.arg(if is_ending { record::owner_text(record.owner.as_ref()) } else { "" });
         let (outcome, note): (i64, String) = self.write(&call, Twice::Same).await?;
         Ok((Outcome::of(outcome)?, note))
     }
@@ -235,8 +243,12 @@ impl RedisStore {
     /// Ends an owner's sessions in all parts.
     ///
     /// All parts are marked first; then what the owner has in each is removed; then the marks are taken back. A rotation of that
-    /// owner's session that sees a mark at its first or its last step ends the session (`OWNER-04`). Had it seen none, its new record
-    /// was there before the removal in its part, or its old one was found by the removal in its own.
+    /// owner's session that sees a mark at its first step leaves the old record to the removal, and one that sees it at its third ends
+    /// the session, which is older than the mark (`OWNER-04`). Had it seen none, its new record was there before the removal in its
+    /// part, or its old one was found by the removal in its own.
+    ///
+    /// Who dies on the way leaves marks. So a rotation that has waited for long takes them away, and this call finds that some are
+    /// missing, and that it does not know whether it has ended all.
     pub(crate) async fn delete_owned_in_steps(&self, owner: &OwnerId, except: Option<&SessionKey>) -> Result<u64> {
         let token = record::revision_text(Revision::fresh());
         let removed = match self.mark(owner, &token, &self.lease().to_string()).await {
@@ -257,7 +269,17 @@ impl RedisStore {
             let call = self.step("mark", part, &[&self.names.ending(part, owner.as_str())]).arg(token).arg(lease);
             self.write::<i64>(&call, Twice::Same).await
         });
-        join_all(marks).await.into_iter().try_for_each(|answer| answer.map(drop))
+        let were_there = join_all(marks).await.into_iter().collect::<Result<Vec<i64>>>()?;
+        if were_there.contains(&0) {
+            return Err(Error::unavailable("a rotation did not wait until the owner's sessions had ended"));
+        }
+        Ok(())
+    }
+
+    /// Takes all marks of an owner in a part away.
+    async fn unmark(&self, part: u16, owner: Option<&OwnerId>) -> Result<()> {
+        let ending = self.names.ending(part, record::owner_text(owner));
+        self.write::<i64>(&self.step("unmark", part, &[&ending]), Twice::Same).await.map(drop)
     }
 
     /// How long Redis keeps what is only there between two steps: longer than all of them take.

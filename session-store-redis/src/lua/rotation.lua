@@ -22,10 +22,10 @@ end
 
 -- The second one, and the moment of the rotation: the old record is removed, if it is what the client has loaded, and a note says so to
 -- everybody who finds the pending one.
--- KEYS: old record, note. ARGV further: lease, expected revision, owner whose sessions are being ended
+-- KEYS: old record, note. ARGV further: lease, expected revision
 -- Answers the outcome and the note: what the new record keeps of the old one, and the old one's owner.
 if step == 'take' then
-  local lease, expected, ending = ARGV[3], ARGV[4], ARGV[5]
+  local lease, expected = ARGV[3], ARGV[4]
   local note = call('GET', KEYS[2])
   if note == 'undone' then return { NEW_PENDING, '' } end
   -- It was sent twice.
@@ -38,7 +38,6 @@ if step == 'take' then
   local base, name = names_of(KEYS[1])
   local owner = owner_of(line)
   remove(base, name, owner)
-  if ending ~= '' and owner == ending then return { NOT_FOUND, '' } end
   note = sub(line, 36, 66) .. owner
   call('SET', KEYS[2], note, 'PX', lease)
   return { OK, note }
@@ -85,8 +84,12 @@ if step == 'decide' then
 end
 
 -- Marks that an owner's sessions are being ended, or takes that mark back. KEYS: marks. ARGV further: whose it is, lease or nothing
+-- Answers 0 if the mark to be taken back is not there.
 if step == 'mark' then
   if ARGV[4] == '' then return call('ZREM', KEYS[1], ARGV[3]) end
   call('ZADD', KEYS[1], '0', ARGV[3])
   return call('PEXPIRE', KEYS[1], ARGV[4])
 end
+
+-- Takes away the marks of those who have died, or take too long and will notice. KEYS: marks
+if step == 'unmark' then return call('UNLINK', KEYS[1]) end

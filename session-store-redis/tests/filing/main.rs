@@ -1,6 +1,7 @@
 //! How records are filed in the index: at their expiry or some time before it, so that score and expiry may lie on both sides of now; and
 //! how long ones get to their place.
 
+mod ending;
 mod exact;
 mod long;
 mod scores;
@@ -32,6 +33,11 @@ fn main() -> ExitCode {
         trial("what cannot be read is not swept, and a delete leaves nothing of it", redis, scores::unreadable),
         trial("one damaged line does not hide the others", redis, scores::damaged),
         trial("what a clear that died has left is in the index", redis, exact::cleared),
+        trial(
+            "the end of an owner's sessions that was given up ends none that begins later",
+            "SESSION_TEST_REDIS_CLUSTER_URL",
+            ending::given_up,
+        ),
         trial("a long record is kept as any other", redis, long::kept),
         trial("a long record that is refused changes nothing and leaves nothing", redis, long::refused),
         trial("a long record reaches a server that has forgotten the scripts", redis, long::forgotten),
