@@ -65,7 +65,9 @@ impl<DB: Driver> Calls<DB> {
                     |place: usize| values.get(place).map_or_else(String::new, |value| DB::literal(value.bound(now)));
                 let millis = self.timeout.as_millis().clamp(1, 1 << 30);
                 // For this transaction only, which is this text. Every value is written by `literal`.
-                let set = format!("SET LOCAL statement_timeout = {millis}; SET LOCAL enable_sort = off;");
+                let set = format!(
+                    "SET LOCAL statement_timeout = {millis}; SET LOCAL enable_sort = off; SET LOCAL jit = off;"
+                );
                 let text = set + &statement.with_literals(literal);
                 (AssertSqlSafe(text).into_sql_str(), None)
             } else {

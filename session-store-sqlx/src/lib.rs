@@ -7,8 +7,11 @@
 #![cfg_attr(not(all(feature = "sqlite", feature = "postgres", feature = "mysql")), allow(dead_code))]
 
 mod calls;
+mod connections;
 mod database;
 mod error;
+#[cfg(feature = "sqlite")]
+mod file;
 mod layout;
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -30,12 +33,12 @@ mod way;
 mod writer;
 
 pub use database::SqlDatabase;
+#[cfg(feature = "sqlite")]
+pub use file::{Durability, SqliteOptions, SqliteStore};
 #[cfg(feature = "mysql")]
 pub use server::{MySqlOptions, MySqlStore};
 #[cfg(feature = "postgres")]
 pub use server::{PostgresOptions, PostgresStore};
 pub use server::{ServerDatabase, ServerOptions};
-#[cfg(feature = "sqlite")]
-pub use sqlite::{Durability, SqliteOptions, SqliteStore};
 pub use store::SqlStore;
 pub use table::InvalidTable;
