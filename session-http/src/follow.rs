@@ -151,13 +151,18 @@ impl Commit {
         self.has_changed = true;
     }
 
+    /// Says whether this commit has ended the session under a key.
+    fn has_just_ended(&self, key: &SessionKey) -> bool {
+        self.work.ends.iter().take(self.ended).any(|earlier| earlier.key == *key)
+    }
+
     /// Ends what a session became that was not there any more: a logout ends the user's login, whatever id it has by now, or fails.
     async fn end_what_it_became(&mut self, end: &End) -> Result<bool, Error> {
         let now = self.sessions.now();
         let (last, fate) = self.sessions.recent.trace(&end.key, now);
         let (was_live, is_asked) = (end.loaded().is_some(), self.asked.contains(&end.key));
         // What this request has just ended is in nobody's hands.
-        let is_own = self.work.ends.iter().take(self.ended).any(|earlier| earlier.key == last);
+        let is_own = self.has_just_ended(&last);
         let was_rotated = last != end.key && !is_own;
         match end.reason {
             Reason::Logout | Reason::AnotherUser => {}
@@ -185,10 +190,11 @@ impl Commit {
             Some(Became::Dying { .. }) | None => return Ok(false),
         }
         let is_still = |record: &Record| record.owner == owner;
-        // What this request has just ended itself is not asked for again.
-        let is_ended = |to: &&SessionKey| self.work.ends.iter().take(self.ended).any(|earlier| earlier.key == **to);
-        let left: Vec<_> = heirs.iter().filter(|to| !is_ended(to)).collect();
-        for to in left {
+        for to in &heirs {
+            // It is not asked for again.
+            if self.has_just_ended(to) {
+                continue;
+            }
             // A session of the user who logs in now is not what is to end.
             if end.reason == Reason::AnotherUser && sessions.load_if(to, is_still).await?.is_none() {
                 continue;
